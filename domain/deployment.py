@@ -1,0 +1,217 @@
+"""The deployment: one installed control plane, its inputs, its release, and from which disaster it was recovered."""
+
+from typing import Annotated, ClassVar, Literal, NotRequired
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from domain.command import Command, Guid, Prepared, Text
+from domain.deployment_inputs import DeploymentInputs, DeploymentInputsFields, check_immutable, check_inputs
+from domain.errors import Refused
+from domain.event import STRICT, Event, EventType, State, changed, created
+from domain.fields import given
+from domain.instant import Instant
+from domain.resource import Kind, World
+
+DEPLOYMENT_ID = "/providers/Resurgam.Admin/deployments/default"
+
+NonEmpty = Annotated[Text, Field(min_length=1)]
+Position = Annotated[int, Field(ge=1)]
+
+SignerTrust = Literal["Endorsed", "Named", "FirstUse"]
+"""Why recovery believed the signer: the identity's holder endorsed it, the operator named it, or nobody did."""
+
+
+@with_config(STRICT)
+class DeploymentCreation(TypedDict):
+    """A clean installation, or the first event of its log."""
+
+    deploymentId: str
+    epoch: str
+    release: str
+    inputs: DeploymentInputsFields
+
+
+@with_config(STRICT)
+class ChangedInputs(TypedDict):
+    """All inputs, also those that stay."""
+
+    inputs: DeploymentInputsFields
+
+
+@with_config(STRICT)
+class DeploymentRecovery(TypedDict):
+    """Where the recovered state came from.
+
+    `backupPosition` is the backup's last one, and `recoveredPosition` an earlier one if that was asked for.
+    `checkpointRoot` is the backup's Merkle root in base64.
+    """
+
+    deploymentId: str
+    ancestorDeploymentId: str
+    epoch: str
+    parentEpoch: str
+    manifestSequence: int
+    backupPosition: int
+    backupRecordedAt: str
+    recoveredPosition: int
+    checkpointRoot: str
+    signerTrust: SignerTrust
+    fromRelease: str
+    toRelease: str
+
+
+@with_config(STRICT)
+class DeploymentUpdate(TypedDict):
+    """The store goes on under another release."""
+
+    fromRelease: str
+    toRelease: str
+
+
+class Deployment(DeploymentCreation):
+    """The state of the deployment; earlier recoveries are in its history."""
+
+    id: str
+    lastRecovery: NotRequired[DeploymentRecovery]
+
+
+def _recovered(state: State | None, resource: str, payload: DeploymentRecovery) -> State:
+    fields = {
+        "deploymentId": payload["deploymentId"],
+        "epoch": payload["epoch"],
+        "release": payload["toRelease"],
+        "lastRecovery": payload,
+    }
+    return changed(state, resource, fields)
+
+
+def _updated(state: State | None, resource: str, payload: DeploymentUpdate) -> State:
+    return changed(state, resource, {"release": payload["toRelease"]})
+
+
+DeploymentCreated = EventType("deployment.created", DeploymentCreation, created)
+DeploymentInputsChanged = EventType("deployment.inputs-changed", ChangedInputs, changed)
+DeploymentRecovered = EventType("deployment.recovered", DeploymentRecovery, _recovered)
+DeploymentUpdated = EventType("deployment.updated", DeploymentUpdate, _updated)
+
+DEPLOYMENT = Kind[Deployment](
+    "deployment",
+    "deployment",
+    "deployment",
+    (DeploymentCreated, DeploymentInputsChanged, DeploymentRecovered, DeploymentUpdated),
+)
+
+
+class DeploymentCommand(Command):
+    """A command on the deployment."""
+
+    action: ClassVar[str] = "Resurgam.Admin/deployments/write"
+
+    def scope(self) -> str:
+        return DEPLOYMENT_ID
+
+
+class CreateDeployment(DeploymentCommand):
+    """Begin a log with a clean installation. `release` is the program's and `epoch` the log's."""
+
+    inputs: DeploymentInputs
+    deployment_id: Guid
+    epoch: NonEmpty
+    release: NonEmpty
+
+
+class ChangeDeploymentInputs(DeploymentCommand):
+    """Replace the inputs by these, all of them; region, external domain name and identity store must be as before."""
+
+    inputs: DeploymentInputs
+
+
+class RecordRecovery(DeploymentCommand):
+    """Record that this log was recovered from a backup; the fields are those of DeploymentRecovery."""
+
+    action: ClassVar[str] = "Resurgam.Admin/deployments/recover/action"
+
+    deployment_id: Guid
+    ancestor_deployment_id: Guid
+    epoch: NonEmpty
+    parent_epoch: NonEmpty
+    manifest_sequence: Position
+    backup_position: Position
+    backup_recorded_at: Instant
+    recovered_position: Position
+    checkpoint_root: NonEmpty
+    signer_trust: SignerTrust
+    from_release: NonEmpty
+    to_release: NonEmpty
+
+
+class RecordUpdate(DeploymentCommand):
+    """Record that this log goes on under another release."""
+
+    action: ClassVar[str] = "Resurgam.Admin/deployments/update/action"
+
+    to_release: NonEmpty
+
+
+def create_deployment(world: World, now: str, prepared: Prepared, command: CreateDeployment) -> list[Event]:
+    """A log has one deployment."""
+    DEPLOYMENT.must_be_new(world, DEPLOYMENT_ID)
+    inputs = command.inputs.fields()
+    check_inputs(inputs, DEPLOYMENT_ID)
+    fields = DeploymentCreation(
+        deploymentId=command.deployment_id, epoch=command.epoch, release=command.release, inputs=inputs
+    )
+    return [DeploymentCreated(DEPLOYMENT_ID, fields)]
+
+
+def change_deployment_inputs(
+    world: World, now: str, prepared: Prepared, command: ChangeDeploymentInputs
+) -> list[Event]:
+    """What is for ever stays; the same inputs change nothing."""
+    before = _need(world)["inputs"]
+    inputs = command.inputs.fields()
+    check_immutable(before, inputs, DEPLOYMENT_ID)
+    check_inputs(inputs, DEPLOYMENT_ID)
+    return [DeploymentInputsChanged(DEPLOYMENT_ID, ChangedInputs(inputs=inputs))] if inputs != before else []
+
+
+def record_recovery(world: World, now: str, prepared: Prepared, command: RecordRecovery) -> list[Event]:
+    """The epoch is a new one, and no more was recovered than was backed up."""
+    deployment = _need(world)
+    if command.epoch in (command.parent_epoch, deployment["epoch"]):
+        raise Refused(
+            f"epoch {command.epoch} is the deployment's already: a recovery begins a new one",
+            rule="epoch-is-new",
+            resource=DEPLOYMENT_ID,
+        )
+    if command.recovered_position > command.backup_position:
+        raise Refused(
+            f"position {command.recovered_position} is not in a backup that ends at {command.backup_position}: "
+            "correct the positions",
+            rule="recovered-position-in-backup",
+            resource=DEPLOYMENT_ID,
+        )
+    return [DeploymentRecovered(DEPLOYMENT_ID, given(DeploymentRecovery, command))]
+
+
+def record_update(world: World, now: str, prepared: Prepared, command: RecordUpdate) -> list[Event]:
+    """The same release changes nothing."""
+    deployment = _need(world)
+    if command.to_release == deployment["release"]:
+        return []
+    update = DeploymentUpdate(fromRelease=deployment["release"], toRelease=command.to_release)
+    return [DeploymentUpdated(DEPLOYMENT_ID, update)]
+
+
+def _need(world: World) -> Deployment:
+    return DEPLOYMENT.need(world, DEPLOYMENT_ID, rule="deployment-exists", advice="create it with init")
+
+
+DECISIONS = {
+    CreateDeployment: create_deployment,
+    ChangeDeploymentInputs: change_deployment_inputs,
+    RecordRecovery: record_recovery,
+    RecordUpdate: record_update,
+}
+KINDS = (DEPLOYMENT,)

@@ -1,0 +1,65 @@
+"""Instants as text, `2026-11-22T15:04:05.123456Z`: UTC, always six digits of microseconds, so that text order is time order."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from domain.errors import Usage
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def from_datetime(moment: datetime) -> str:
+    """Return the canonical text of an aware datetime."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def to_datetime(instant: str) -> datetime:
+    """Return the datetime of a canonical or an ISO 8601 text with an offset."""
+    try:
+        moment = datetime.fromisoformat(instant)
+    except ValueError:
+        raise Usage(f"{instant!r} is not an instant: write it like 2026-11-22T15:04:05Z") from None
+    if moment.tzinfo is None:
+        raise Usage(f"instant {instant!r} has no zone: add Z or an offset like +01:00")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise Usage(f"instant {instant!r} lies outside of the years 1 to 9999") from None
+
+
+def canonical(instant: str) -> str:
+    """Return the canonical text of any ISO 8601 text with an offset."""
+    return from_datetime(to_datetime(instant))
+
+
+def from_microseconds(microseconds: int) -> str:
+    """Return the instant that many microseconds after 1970-01-01T00:00:00Z."""
+    return from_datetime(EPOCH + timedelta(microseconds=microseconds))
+
+
+def to_microseconds(instant: str) -> int:
+    """Return the microseconds since 1970-01-01T00:00:00Z."""
+    return (to_datetime(instant) - EPOCH) // timedelta(microseconds=1)
+
+
+def to_seconds(instant: str) -> int:
+    """Return the whole seconds since 1970, the unit of Key Vault's attributes."""
+    return to_microseconds(instant) // 1_000_000
+
+
+def plus_days(instant: str, days: int) -> str:
+    """Return the instant that many times 24 hours later."""
+    return from_datetime(to_datetime(instant) + timedelta(days=days))
+
+
+def _checked(text: str) -> str:
+    try:
+        return canonical(text)
+    except Usage as error:
+        raise ValueError(str(error)) from None
+
+
+Instant = Annotated[str, AfterValidator(_checked)]
+"""A command's field that holds an instant; any ISO 8601 text with an offset is accepted and made canonical."""

@@ -1,0 +1,88 @@
+"""ARM resource ids: how they are checked, compared and taken apart.
+
+An id is shown as it was written and compared after folding. The folding is fixed for ever: it decides the originator id of
+every recorded event.
+"""
+
+import unicodedata
+
+from domain.errors import Usage
+
+BYTES_MAX = 1024
+"""In UTF-8, as written and folded: two ids fit into one index entry of every database."""
+PROVIDERS = "providers"
+FORBIDDEN = frozenset("%?#\\&<>")
+
+
+def fold(resource_id: str) -> str:
+    """Return the form in which equal ids are equal: NFC and casefold, repeated until nothing changes (Unicode 3.13, D145)."""
+    if resource_id.isascii():
+        return resource_id.lower()
+    while True:
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", resource_id).casefold())
+        if folded == resource_id:
+            return folded
+        resource_id = folded
+
+
+def check(resource_id: str) -> str:
+    """Return the id unchanged, or raise Usage that says what is wrong with it."""
+    size_bytes = max(len(_utf8(resource_id)), len(_utf8(fold(resource_id))))
+    if size_bytes > BYTES_MAX:
+        raise Usage(f"resource id of {size_bytes} bytes: {BYTES_MAX} at most")
+    if resource_id == "/":
+        return resource_id
+    if not resource_id.startswith("/"):
+        raise Usage(f"resource id {resource_id!r} does not start with '/'")
+    for segment in resource_id[1:].split("/"):
+        check_segment(segment, resource_id)
+    return resource_id
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def check_segment(segment: str, resource_id: str) -> None:
+    """Raise Usage unless `segment` can stand between two slashes of an id."""
+    if not segment or segment != segment.strip() or segment in (".", ".."):
+        raise Usage(f"resource id {resource_id!r} has an empty, dotted or space-padded segment")
+    bad = [c for c in segment if c in FORBIDDEN or unicodedata.category(c)[0] == "C"]
+    if bad:
+        raise Usage(f"resource id {resource_id!r} holds the character {bad[0]!r}, which ids may not hold")
+
+
+def child(parent: str, *segments: str) -> str:
+    """Return `parent/segments…`, checked; `parent` may be the root scope '/'."""
+    return check("/".join([parent.rstrip("/"), *segments]))
+
+
+def provided(scope: str, namespace: str, *segments: str) -> str:
+    """Return the id of a provider's resource under a scope: `{scope}/providers/{namespace}/{segments…}`."""
+    return child(scope, PROVIDERS, namespace, *segments)
+
+
+def name(resource_id: str) -> str:
+    """Return the last segment."""
+    return resource_id.rsplit("/", 1)[-1]
+
+
+def parent_scopes(scope: str) -> list[str]:
+    """Return the scope itself and every enclosing ARM scope by its path, narrowest first, the root '/' last.
+
+    An ARM id is a row of pairs (`subscriptions/{s}`, `resourceGroups/{g}`, `providers/{namespace}`, `{type}/{name}` …), and
+    every shorter row encloses it, except those that end with a bare namespace. The management groups above a subscription are
+    no part of the path; see `projections.access`.
+    """
+    parts = scope.strip("/").split("/")
+    chain = []
+    for end in range(len(parts), 1, -2):
+        if parts[end - 2].lower() != PROVIDERS:
+            chain.append("/" + "/".join(parts[:end]))
+    return [*chain, "/"]
+
+
+def extended_scope(extension_id: str) -> str:
+    """Return the scope that an extension resource stands on: `S` of `S/providers/Microsoft.Authorization/roleAssignments/x`."""
+    at = extension_id.lower().rfind(f"/{PROVIDERS}/")
+    return extension_id[:at] or "/"
