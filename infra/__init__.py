@@ -1,0 +1,1 @@
+"""Everything that touches a disk, a network, a clock or a key."""

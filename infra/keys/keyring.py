@@ -1,0 +1,101 @@
+"""The keyring: the data keys of sealed values, wrapped by the root key; shredding one destroys its value."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from domain.errors import Corrupt, NotFound
+from domain.sealed_value import SealedValue
+from infra.database.session import Session
+from infra.keys.root_key import RootKey
+from infra.keys.sealing import DataKey, unseal
+
+COLUMNS = ("key_id", "root_key_id", "wrapped", "added_at", "shredded_at")
+
+SCHEMA = """
+CREATE TABLE keyring (
+    key_id {text} NOT NULL PRIMARY KEY,
+    root_key_id {text} NOT NULL,
+    wrapped {bytes} NOT NULL,
+    added_at {integer} NOT NULL,
+    shredded_at {integer} NOT NULL
+);
+CREATE INDEX keyring_added ON keyring (added_at);
+CREATE INDEX keyring_shredded ON keyring (shredded_at);
+"""
+
+LIVE = 0
+"""The `shredded_at` of a key that was not shredded."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A row; `added_at` and `shredded_at` are positions of the log. A shredded key keeps its row, with `wrapped` empty."""
+
+    key_id: str
+    root_key_id: str
+    wrapped: bytes
+    added_at: int
+    shredded_at: int = LIVE
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the key still opens its value."""
+        return self.shredded_at == LIVE
+
+
+def create(session: Session) -> None:
+    """Make the table."""
+    session.execute_script(SCHEMA.format(**session.types))
+
+
+def insert(session: Session, keys: Iterable[WrappedKey]) -> None:
+    """Add rows as they are; Conflict if a key id is taken."""
+    session.bulk_insert(
+        "keyring", COLUMNS, ((k.key_id, k.root_key_id, k.wrapped, k.added_at, k.shredded_at) for k in keys)
+    )
+
+
+def wrap(key: DataKey, root_key: RootKey, position: int) -> WrappedKey:
+    """Wrap a fresh data key for the log's position that first needs it."""
+    return WrappedKey(key.key_id, root_key.id, root_key.wrap(key.key_id, key.secret), position)
+
+
+def shred(session: Session, key_ids: Sequence[tuple[str, int]]) -> None:
+    """Destroy keys, each as (id, position of the change that no longer needs it).
+
+    What they sealed can never be opened again.
+    """
+    session.execute_many(
+        "UPDATE keyring SET wrapped = ?, shredded_at = ? WHERE key_id = ?", [(b"", at, key) for key, at in key_ids]
+    )
+
+
+def changed_between(session: Session, after: int, until: int) -> Iterator[WrappedKey]:
+    """Yield the keys that were added or shredded at positions in (after, until], in the order of their ids."""
+    rows = session.stream(
+        f"SELECT {', '.join(COLUMNS)} FROM keyring "
+        "WHERE (added_at > ? AND added_at <= ?) OR (shredded_at > ? AND shredded_at <= ?) ORDER BY key_id",
+        (after, until, after, until),
+    )
+    for row in rows:
+        yield WrappedKey(row[0], row[1], bytes(row[2]), row[3], row[4])
+
+
+def find(session: Session, key_id: str) -> WrappedKey | None:
+    """Return the row of a key, also of a shredded one."""
+    rows = session.execute(f"SELECT {', '.join(COLUMNS)} FROM keyring WHERE key_id = ?", (key_id,))
+    return WrappedKey(rows[0][0], rows[0][1], bytes(rows[0][2]), rows[0][3], rows[0][4]) if rows else None
+
+
+def open_sealed(session: Session, root_key: RootKey, sealed: SealedValue, *, purpose: str, resource: str) -> bytes:
+    """Return the plaintext of a sealed value.
+
+    Raises NotFound if it was shredded, Corrupt if its key was lost, and WrongKey if another root key wrapped it.
+    """
+    row = find(session, sealed["keyId"])
+    if row is None:
+        raise Corrupt(f"the key {sealed['keyId']} of {resource} is not in the keyring: recover it from a backup")
+    if not row.is_live:
+        raise NotFound(f"the value of {resource} was destroyed at position {row.shredded_at}")
+    data_key = DataKey(row.key_id, root_key.unwrap(row.key_id, row.wrapped))
+    return unseal(sealed, data_key, purpose=purpose, resource=resource)
