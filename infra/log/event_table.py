@@ -1,0 +1,138 @@
+"""The table of records: appended under the head's lock, read by position, by resource and by command id."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.instant import to_microseconds
+from domain.resource_id import fold
+from infra.database.session import Session
+from infra.log.record import Recorded, decode_record, originator_id
+
+COLUMNS = ("position", "originator_id", "originator_version", "topic", "recorded_at", "command_id", "record")
+
+COMMANDS_PER_QUERY = 500
+"""Below the number of parameters that a statement may have on either engine."""
+
+SCHEMA = """
+CREATE TABLE events (
+    position {integer} NOT NULL{inline_key},
+    originator_id {bytes} NOT NULL,
+    originator_version {integer} NOT NULL,
+    topic {text} NOT NULL,
+    recorded_at {integer} NOT NULL,
+    command_id {text},
+    record {bytes} NOT NULL
+);
+"""
+
+INDEXES = """
+CREATE UNIQUE INDEX events_originator ON events (originator_id, originator_version);
+CREATE UNIQUE INDEX events_command ON events (command_id) WHERE command_id IS NOT NULL;
+"""
+
+POSITION_INDEX = """
+ALTER TABLE events ADD PRIMARY KEY (position);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: the record and the columns that are derived from it.
+
+    `command_id` stands only in the row of a command's first event, so that its index finds the command once.
+    """
+
+    position: int
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    recorded_at: int
+    command_id: str | None
+    record: bytes
+
+    def fields(self) -> tuple[object, ...]:
+        """Return the values in the order of COLUMNS."""
+        return (
+            self.position,
+            self.originator_id.bytes,
+            self.originator_version,
+            self.topic,
+            self.recorded_at,
+            self.command_id,
+            self.record,
+        )
+
+
+def row_of(recorded: Recorded, record: bytes) -> Row:
+    """Derive the row of a decoded record."""
+    event = recorded.event
+    return Row(
+        position=recorded.position,
+        originator_id=originator_id(fold(event["resource"])),
+        originator_version=event["sequence"],
+        topic=event["type"],
+        recorded_at=to_microseconds(recorded.recorded_at),
+        command_id=event["command"]["id"] if event["command"]["index"] == 1 else None,
+        record=record,
+    )
+
+
+def create(session: Session) -> None:
+    """Make the table without its indexes, for a bulk load; `create_indexes` follows."""
+    # SQLite clusters a table by its integer primary key only if that is declared with it; loading in order is free.
+    inline_key = " PRIMARY KEY" if session.engine == "sqlite" else ""
+    session.execute_script(SCHEMA.format(inline_key=inline_key, **session.types))
+
+
+def create_indexes(session: Session) -> None:
+    """Build what `create` left out."""
+    if session.engine != "sqlite":
+        session.execute_script(POSITION_INDEX)
+    session.execute_script(INDEXES)
+
+
+def insert(session: Session, rows: Iterable[Row]) -> None:
+    """Append rows; Conflict if a position, a resource's sequence or a command id is taken."""
+    session.bulk_insert("events", COLUMNS, (row.fields() for row in rows))
+
+
+def records(session: Session, *, after: int = 0, until: int | None = None) -> Iterator[bytes]:
+    """Yield the records with `after < position <= until`, in order."""
+    stop = 2**63 - 1 if until is None else until
+    for (record,) in session.stream(
+        "SELECT record FROM events WHERE position > ? AND position <= ? ORDER BY position", (after, stop)
+    ):
+        yield record
+
+
+def record_at(session: Session, position: int) -> Recorded | None:
+    """Return the decoded record at a position."""
+    rows = session.execute("SELECT record FROM events WHERE position = ?", (position,))
+    return decode_record(rows[0][0]) if rows else None
+
+
+def first_of_commands(session: Session, command_ids: Sequence[str]) -> Iterator[Recorded]:
+    """Yield the first record of each of these commands that was recorded."""
+    for start in range(0, len(command_ids), COMMANDS_PER_QUERY):
+        page = command_ids[start : start + COMMANDS_PER_QUERY]
+        marks = ", ".join("?" * len(page))
+        for (record,) in session.execute(f"SELECT record FROM events WHERE command_id IN ({marks})", page):
+            yield decode_record(record)
+
+
+def position_at(session: Session, instant_us: int) -> int:
+    """Return the last position recorded at or before an instant, 0 if none.
+
+    Recorded-at never falls, so halving finds it.
+    """
+    [(last,)] = session.execute("SELECT position FROM log_head")
+    low, high = 0, int(last)
+    while low < high:
+        middle = (low + high + 1) // 2
+        [(recorded_at,)] = session.execute("SELECT recorded_at FROM events WHERE position = ?", (middle,))
+        if recorded_at <= instant_us:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,35 @@
+"""Local facts: what a store knows of itself that is no part of the log, such as its wrapped signer."""
+
+from infra.database.session import Session
+
+SCHEMA = """
+CREATE TABLE local_facts (
+    name {text} NOT NULL PRIMARY KEY,
+    value {bytes} NOT NULL
+);
+"""
+
+
+def create(session: Session) -> None:
+    """Make the table."""
+    session.execute_script(SCHEMA.format(**session.types))
+
+
+def get(session: Session, name: str) -> bytes | None:
+    """Return the value of a fact."""
+    rows = session.execute("SELECT value FROM local_facts WHERE name = ?", (name,))
+    return bytes(rows[0][0]) if rows else None
+
+
+def put(session: Session, name: str, value: bytes) -> None:
+    """Set a fact."""
+    session.execute("DELETE FROM local_facts WHERE name = ?", (name,))
+    session.execute("INSERT INTO local_facts (name, value) VALUES (?, ?)", (name, value))
+
+
+def with_prefix(session: Session, prefix: str) -> dict[str, bytes]:
+    """Return the facts whose names begin with a prefix."""
+    rows = session.execute(
+        "SELECT name, value FROM local_facts WHERE substr(name, 1, ?) = ? ORDER BY name", (len(prefix), prefix)
+    )
+    return {name: bytes(value) for name, value in rows}
