@@ -1,0 +1,46 @@
+"""The age v1 file format: X25519 and post-quantum recipients, streamed in both directions."""
+
+from infra.backup.age.file import decrypt, encrypt, open_with_file_key
+from infra.backup.age.header import FILE_KEY_BYTES, Stanza
+from infra.backup.age.hybrid import HybridIdentity, HybridRecipient
+from infra.backup.age.identity_file import format_identity, parse_identities, read_identity_file
+from infra.backup.age.recipient import (
+    AgeIdentity,
+    AgeRecipient,
+    Identity,
+    Recipient,
+    fingerprint,
+    generate_identity,
+    parse_identity,
+    parse_recipient,
+)
+from infra.backup.age.source import Readable
+from infra.backup.age.stream import PayloadReader, PayloadWriter, Writable
+from infra.backup.age.x25519 import X25519Identity, X25519Recipient
+
+__all__ = [
+    "FILE_KEY_BYTES",
+    "AgeIdentity",
+    "AgeRecipient",
+    "HybridIdentity",
+    "HybridRecipient",
+    "Identity",
+    "PayloadReader",
+    "PayloadWriter",
+    "Readable",
+    "Recipient",
+    "Stanza",
+    "Writable",
+    "X25519Identity",
+    "X25519Recipient",
+    "decrypt",
+    "encrypt",
+    "fingerprint",
+    "format_identity",
+    "generate_identity",
+    "open_with_file_key",
+    "parse_identities",
+    "parse_identity",
+    "parse_recipient",
+    "read_identity_file",
+]

@@ -1,0 +1,141 @@
+"""Continuation: where the next backup of a log goes on, after the log and the repository were found to agree.
+
+Memory, repository and log are read in this order, so that a run beside another one never takes its progress for a rollback.
+"""
+
+from dataclasses import dataclass
+
+from domain.errors import Corrupt, NotFound, Refused
+from infra.backup import layout
+from infra.backup.manifest import KeyringEntry, SegmentEntry
+from infra.backup.memory import Remembered
+from infra.backup.repository import Repository, Stored
+from infra.database.session import Session
+from infra.log import event_table
+from infra.log.head import Head
+from infra.log.merkle import Frontier, leaf_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest manifest, if there is one, and the names of those after it without a valid signature, which the next lists as void."""
+
+    stored: Stored | None
+    void: tuple[str, ...]
+
+    @property
+    def sequence(self) -> int:
+        """The number of the newest object at a manifest's name, 0 if there is none."""
+        if self.void:
+            return layout.manifest_sequence(self.void[-1]) or 0
+        return self.stored.manifest.sequence if self.stored else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """The newest manifest, if there is one, and what the next one says of what is before it."""
+
+    stored: Stored | None
+    previous: str
+    sequence: int
+    void: tuple[str, ...]
+    frontier: Frontier
+
+    @property
+    def position(self) -> int:
+        """The last position that is backed up."""
+        return self.frontier.size
+
+    @property
+    def segments(self) -> tuple[SegmentEntry, ...]:
+        """The segments that the next manifest begins with."""
+        return self.stored.manifest.segments if self.stored else ()
+
+    @property
+    def keyring(self) -> tuple[KeyringEntry, ...]:
+        """The keyring files that the next one may build on."""
+        return self.stored.manifest.keyring if self.stored else ()
+
+
+def find_newest(repository: Repository, at: Head, remembered: Remembered) -> Newest:
+    """Return the newest manifest of the deployment.
+
+    Refused if the repository lost manifests that this deployment wrote, Corrupt if somebody else wrote into its chain: the next
+    backup would cover up what happened.
+    """
+    void: list[str] = []
+    stored: Stored | None = None
+    for name in reversed(repository.manifest_names(at.deployment)):
+        try:
+            stored = repository.signed(name)
+        except (Corrupt, NotFound):
+            void.insert(0, name)
+            continue
+        if stored.manifest.verifier != str(remembered.signer.verifier) or stored.manifest.epoch != at.epoch:
+            raise Corrupt(f"{name} is signed by another signer than this deployment's: somebody else writes into its backups")
+        repository.checked(stored)
+        break
+    newest = Newest(stored, tuple(void))
+    if remembered.last is not None:
+        _check_not_rolled_back(remembered.last, newest, repository)
+    if newest.sequence >= layout.SEQUENCE_MAX:
+        raise Corrupt(f"{newest.void[-1]} leaves no number for another manifest: somebody else put it there, remove it")
+    return newest
+
+
+def continue_from(session: Session, at: Head, remembered: Remembered, newest: Newest) -> Continuation:
+    """Return where to go on; Corrupt if the log does not hold what was backed up."""
+    stored = newest.stored
+    frontier = Frontier()
+    if stored is not None:
+        frontier = _agreeing_frontier(session, at, remembered, stored)
+    return Continuation(
+        stored=stored,
+        previous=stored.sha256 if stored else "",
+        sequence=newest.sequence + 1,
+        void=newest.void,
+        frontier=frontier,
+    )
+
+
+def _check_not_rolled_back(last: Stored, found: Newest, repository: Repository) -> None:
+    """Refuse a repository that went backwards behind what this deployment saw there last."""
+    seen = f"manifest {last.manifest.sequence} of {last.manifest.created_at} (position {last.manifest.last})"
+    newest = found.stored.manifest.sequence if found.stored else 0
+    if found.stored is not None and newest == last.manifest.sequence and found.stored.sha256 != last.sha256:
+        raise Corrupt(f"the repository holds another {seen} than this deployment wrote: restore the repository, or use a new one")
+    if newest < last.manifest.sequence and last.manifest.name not in found.void:
+        raise Refused(
+            f"the repository {repository.store.location} went backwards: this deployment wrote {seen}, the newest there is "
+            f"{newest or 'none'}: restore the repository, or use a new one",
+            rule="repository-goes-forward",
+            resource=last.manifest.name,
+        )
+
+
+def _agreeing_frontier(session: Session, at: Head, remembered: Remembered, stored: Stored) -> Frontier:
+    """Return the log's frontier where the newest manifest ends; Corrupt unless it is the manifest's.
+
+    Takes O(records since the last manifest that this deployment remembers), or O(log) if it remembers none.
+    """
+    backed_up = stored.manifest
+    if backed_up.last > at.position:
+        raise Corrupt(
+            f"the log ends at position {at.position}, its own backup {backed_up.name} at {backed_up.last}: the store was set back; "
+            f"recover it from the backup, or keep it as a deployment of its own"
+        )
+    expected = backed_up.segments[-1].frontier_after() if backed_up.segments else Frontier()
+    last = remembered.last
+    if last is not None and last.sha256 == stored.sha256:
+        return expected
+    frontier = Frontier()
+    if last is not None and last.manifest.last <= backed_up.last and last.manifest.segments:
+        frontier = last.manifest.segments[-1].frontier_after()
+    for record in event_table.records(session, after=frontier.size, until=backed_up.last):
+        frontier.append(leaf_hash(bytes(record)))
+    if frontier != expected:
+        raise Corrupt(
+            f"the log no longer agrees with its own backup {backed_up.name} up to position {backed_up.last}: records were changed; "
+            f"`resurgam log verify` and `resurgam backup verify` tell which side"
+        )
+    return frontier

@@ -1,0 +1,61 @@
+"""The names of a repository's objects (docs/reference/backup.md)."""
+
+import re
+from uuid import UUID
+
+REPOSITORY_FILE = "resurgam-repository.json"
+LINES_SUFFIX = ".jsonl.zst.age"
+
+SEQUENCE_MAX = 10**19 - 1
+"""The greatest number that a manifest's name can hold."""
+
+_MANIFEST = re.compile(r"[0-9a-f-]{36}/manifests/(?P<sequence>[0-9]{19})\.json")
+_OBJECT = re.compile(
+    r"[0-9a-f-]{36}/(?:segments/[0-9]{19}-[0-9]{19}|keyrings/[0-9]{19})-(?P<sha256>[0-9a-f]{64})" + re.escape(LINES_SUFFIX)
+)
+
+
+def segment(deployment: str, first: int, last: int, sha256: str) -> str:
+    """Return the name of a segment."""
+    return f"{deployment}/segments/{first:019d}-{last:019d}-{sha256}{LINES_SUFFIX}"
+
+
+def keyring(deployment: str, sequence: int, sha256: str) -> str:
+    """Return the name of a keyring."""
+    return f"{deployment}/keyrings/{sequence:019d}-{sha256}{LINES_SUFFIX}"
+
+
+def manifests(deployment: str) -> str:
+    """Return the prefix of a deployment's manifests."""
+    return f"{deployment}/manifests/"
+
+
+def manifest(deployment: str, sequence: int) -> str:
+    """Return the name of a manifest."""
+    return f"{manifests(deployment)}{sequence:019d}.json"
+
+
+def manifest_sequence(name: str) -> int | None:
+    """Return the sequence that a manifest's name says; None if it is no manifest's name."""
+    match = _MANIFEST.fullmatch(name)
+    return int(match["sequence"]) if match else None
+
+
+def object_sha256(name: str) -> str | None:
+    """Return the SHA-256 that the name of a segment or keyring says; None if it is no such name."""
+    match = _OBJECT.fullmatch(name)
+    return match["sha256"] if match else None
+
+
+def deployment_of(name: str) -> str | None:
+    """Return the deployment that an object belongs to; None if it is none's."""
+    first = name.split("/", 1)[0]
+    return first if is_deployment(first) else None
+
+
+def is_deployment(text: str) -> bool:
+    """Whether a text is a deployment's id in the form that names have."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

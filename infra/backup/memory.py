@@ -1,0 +1,98 @@
+"""What a deployment remembers of its own backups: its signer, its last manifests, endorsements, and its segments' file keys."""
+
+from dataclasses import dataclass
+
+from domain.errors import Corrupt
+from infra.backup import manifest
+from infra.backup.manifest import EndorsementEntry
+from infra.backup.repository import Stored
+from infra.database.session import Session
+from infra.keys import base64_text
+from infra.keys.root_key import RootKey
+from infra.keys.signer import Signer
+from infra.log import local_fact
+from infra.canonical_json import decode, encode
+
+SIGNER = "signer"
+LAST_MANIFEST = "last-manifest/"
+ENDORSEMENT = "endorsement/"
+SEGMENT_KEY = "segment-key/"
+ANCESTOR = "ancestor"
+
+
+def put_signer(session: Session, signer: Signer, root_key: RootKey) -> None:
+    """Keep the signer, its seed wrapped by the root key."""
+    wrapped = base64_text.encode(root_key.wrap(SIGNER, signer.seed))
+    local_fact.put(session, SIGNER, encode({"name": signer.verifier.name, "wrapped": wrapped}))
+
+
+def get_signer(session: Session, root_key: RootKey) -> Signer:
+    """Return the deployment's signer."""
+    fact = local_fact.get(session, SIGNER)
+    if fact is None:
+        raise Corrupt("the store has no signer: it was not made by `resurgam init` or `resurgam recover`")
+    value = decode(fact, "the stored signer")
+    return Signer(value["name"], root_key.unwrap(SIGNER, base64_text.decode(value["wrapped"])))
+
+
+def put_manifest(session: Session, stored: Stored) -> None:
+    """Remember a manifest as the last one in its repository, unless a later one is remembered.
+
+    The caller holds the lock on the head, so that runs which end together take turns.
+    """
+    repository = stored.manifest.repository
+    last = last_manifest(session, repository)
+    if last is None or last.manifest.sequence < stored.manifest.sequence:
+        local_fact.put(session, LAST_MANIFEST + repository, stored.data)
+
+
+def last_manifest(session: Session, repository: str) -> Stored | None:
+    """Return the last manifest that this deployment wrote into a repository."""
+    data = local_fact.get(session, LAST_MANIFEST + repository)
+    return None if data is None else Stored(manifest.decode(data, "the remembered manifest"), data)
+
+
+def put_segment_key(session: Session, sha256: str, file_key: bytes, root_key: RootKey) -> None:
+    """Keep the age file key of a segment of ours, padded to a data key's length and wrapped by the root key."""
+    padded = file_key.ljust(32, b"\0")
+    local_fact.put(session, SEGMENT_KEY + sha256, root_key.wrap(SEGMENT_KEY + sha256, padded))
+
+
+def segment_keys(session: Session, root_key: RootKey) -> dict[str, bytes]:
+    """Return the file keys of our own segments by the segment's SHA-256."""
+    facts = local_fact.with_prefix(session, SEGMENT_KEY)
+    return {name.removeprefix(SEGMENT_KEY): root_key.unwrap(name, wrapped)[:16] for name, wrapped in facts.items()}
+
+
+def put_endorsement(session: Session, endorsement: EndorsementEntry) -> None:
+    """Keep an endorsement of our signer; it stands in every manifest from now on."""
+    local_fact.put(session, ENDORSEMENT + endorsement.fingerprint, endorsement.mac.encode())
+
+
+def endorsements(session: Session) -> tuple[EndorsementEntry, ...]:
+    """Return the endorsements of our signer."""
+    facts = local_fact.with_prefix(session, ENDORSEMENT)
+    return tuple(
+        EndorsementEntry(fingerprint=name.removeprefix(ENDORSEMENT), mac=mac.decode()) for name, mac in facts.items()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Everything above, read in one snapshot."""
+
+    signer: Signer
+    last: Stored | None
+    endorsements: tuple[EndorsementEntry, ...]
+    ancestor: manifest.Ancestor | None
+
+
+def read(session: Session, root_key: RootKey, repository: str) -> Remembered:
+    """Return what the deployment remembers for its next backup into a repository."""
+    ancestor = local_fact.get(session, ANCESTOR)
+    return Remembered(
+        signer=get_signer(session, root_key),
+        last=last_manifest(session, repository),
+        endorsements=endorsements(session),
+        ancestor=manifest.Ancestor.model_validate(decode(ancestor, "the stored ancestor")) if ancestor else None,
+    )

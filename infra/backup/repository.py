@@ -1,0 +1,192 @@
+"""A repository: the backups of one or more deployments in a store, read from their manifests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+from domain.errors import Conflict, Corrupt, NotFound
+from infra.backup import layout, manifest
+from infra.backup.manifest import KeyringEntry, Manifest, SegmentEntry
+from infra.backup.stores.store import Store
+from infra.canonical_json import decode_canonical, encode
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A manifest and the bytes that it has in the repository."""
+
+    manifest: Manifest
+    data: bytes = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 by which the next manifest names this one."""
+        return manifest.digest(self.data)
+
+
+class Repository:
+    """Objects of a repository whose file was read and found well-formed; `sha256` is that of the file."""
+
+    def __init__(self, store: Store, repository_id: str, file_sha256: str) -> None:
+        self.store = store
+        self.id = repository_id
+        self.sha256 = file_sha256
+
+    @classmethod
+    def open(cls, store: Store) -> "Repository":
+        """Open a repository; NotFound if there is none, Corrupt if its file is damaged, or missing beside backups."""
+        try:
+            data = store.get(layout.REPOSITORY_FILE)
+        except NotFound:
+            if deployments := _deployments(store):
+                raise Corrupt(
+                    f"{store.location} holds backups of {', '.join(deployments)}, but its {layout.REPOSITORY_FILE} is missing: "
+                    "put it back from a copy"
+                ) from None
+            raise NotFound(f"{store.location} holds no backup repository: check the location, or make a first backup") from None
+        value = decode_canonical(data.removesuffix(b"\n"), layout.REPOSITORY_FILE)
+        known = isinstance(value, dict) and value.keys() == {"format", "repository"} and data.endswith(b"\n")
+        if not known or value["format"] != FORMAT or not layout.is_deployment(str(value["repository"])):
+            raise Corrupt(f"{layout.REPOSITORY_FILE} in {store.location} is not one of format {FORMAT}")
+        return cls(store, value["repository"], sha256(data).hexdigest())
+
+    @classmethod
+    def open_or_create(cls, store: Store) -> "Repository":
+        """Open the repository, made now if there is none."""
+        try:
+            return cls.open(store)
+        except NotFound:
+            data = encode({"format": FORMAT, "repository": str(uuid4())}) + b"\n"
+            try:
+                store.put_new(layout.REPOSITORY_FILE, data)
+            except Conflict:
+                pass  # another writer was first; its file is the repository's
+            return cls.open(store)
+
+    def deployments(self) -> list[str]:
+        """Return the ids of the deployments that have manifests, sorted."""
+        return _deployments(self.store)
+
+    def manifest_names(self, deployment: str) -> list[str]:
+        """Return the names of a deployment's manifests, oldest first; whatever else lies beside them cannot be one."""
+        listed = self.store.list(layout.manifests(deployment))
+        return [name for name in listed if layout.manifest_sequence(name) is not None]
+
+    def read(self, name: str) -> Stored:
+        """Return a manifest that belongs to this repository and fits together; Corrupt, naming it, otherwise."""
+        return self.checked(self.signed(name))
+
+    def signed(self, name: str) -> Stored:
+        """Return a manifest that carries a valid signature, and nothing more is known of it; Corrupt, naming it, otherwise."""
+        if self.store.head(name) > manifest.BYTES_MAX:
+            raise Corrupt(f"{name} is larger than {manifest.BYTES_MAX} bytes: it is no manifest")
+        data = self.store.get(name)
+        return Stored(manifest.parse(data, name), data)
+
+    def checked(self, stored: Stored) -> Stored:
+        """Return a signed manifest; Corrupt if it is another repository's, or if its parts contradict each other."""
+        found = stored.manifest
+        if (found.repository, found.repository_sha256) != (self.id, self.sha256):
+            raise Corrupt(
+                f"{found.name} belongs to repository {found.repository}, this is {self.id}: it was copied here, or "
+                f"{layout.REPOSITORY_FILE} was changed"
+            )
+        found.check()
+        return stored
+
+    def newest(self, deployment: str) -> Stored | None:
+        """Return the newest manifest; None if there is none. A damaged newest one is Corrupt, never skipped."""
+        names = self.manifest_names(deployment)
+        return self.read(names[-1]) if names else None
+
+    def chain(self, deployment: str) -> Iterator[Stored]:
+        """Yield every valid manifest, oldest first; Corrupt if one is missing, replaced, or of another signer than the first.
+
+        A damaged manifest is passed over only if the next valid one lists it as void.
+        """
+        before: Stored | None = None
+        damaged: list[tuple[str, Corrupt]] = []
+        for name in self.manifest_names(deployment):
+            try:
+                stored = self.read(name)
+            except Corrupt as error:
+                damaged.append((name, error))
+                continue
+            for void, damage in damaged:
+                if void not in stored.manifest.void:
+                    raise damage
+            damaged = []
+            check_follows(before, stored)
+            yield stored
+            before = stored
+        if damaged:
+            raise damaged[0][1]
+
+    def newest_intact(self, deployment: str) -> Stored | None:
+        """Return the newest manifest that can be read and has the signer of the oldest that can; None if none can.
+
+        For a chain that `chain` refuses. A manifest stands alone, so damage before it takes nothing from it.
+        """
+        newest: Stored | None = None
+        for name in self.manifest_names(deployment):
+            try:
+                stored = self.read(name)
+            except Corrupt:
+                continue
+            if newest is None or stored.manifest.verifier == newest.manifest.verifier:
+                newest = stored
+        return newest
+
+    def put_object(self, name: str, path: Path) -> None:
+        """Put a local file under a name that holds its SHA-256: if the name is taken, the same bytes are there already."""
+        try:
+            self.store.put_file_new(name, path)
+        except Conflict:
+            pass  # the caller reads it back and compares in any case
+
+    def get_object(self, deployment: str, entry: SegmentEntry | KeyringEntry) -> bytes:
+        """Return the bytes of a segment or keyring; Corrupt if it is missing or is not what its manifest says."""
+        name = entry.name(deployment)
+        try:
+            if self.store.head(name) == entry.size_bytes:
+                data = self.store.get(name)
+                if sha256(data).hexdigest() == entry.sha256:
+                    return data
+        except NotFound:
+            raise Corrupt(f"{name} is missing, but a manifest names it") from None
+        raise Corrupt(f"{name} is not what its manifest says: it was changed or cut off")
+
+
+def check_follows(before: Stored | None, stored: Stored) -> None:
+    """Raise Corrupt unless a manifest follows the one before it in the chain."""
+    found = stored.manifest
+    if before is None:
+        if found.previous:
+            raise Corrupt(f"{found.name} is the oldest manifest here, but not the first that was written: those before are missing")
+        return
+    last = before.manifest
+    if found.previous != before.sha256:
+        raise Corrupt(f"{found.name} does not follow {last.name}: a manifest between them is missing or was replaced")
+    if found.verifier != last.verifier or found.epoch != last.epoch:
+        raise Corrupt(f"{found.name} is signed by another signer than {last.name}")
+    if found.last < last.last or found.recorded_at < last.recorded_at:
+        raise Corrupt(f"{found.name} covers less than {last.name}")
+
+
+def _deployments(store: Store) -> list[str]:
+    found = []
+    after = ""
+    while (name := next(store.list(after=after), None)) is not None:
+        deployment = layout.deployment_of(name)
+        if deployment is None:
+            after = name
+            continue
+        if next(store.list(layout.manifests(deployment)), None) is not None:
+            found.append(deployment)
+        # Everything of one deployment sorts before this name, and everything of the next after it.
+        after = f"{deployment}/~"
+    return found

@@ -1,0 +1,243 @@
+"""One backup run: what is new in the log goes into the repository, is read back, and is then stated by a signed manifest."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.backup_recipient import BackupRecipient, recipients
+from domain.errors import Conflict, Corrupt, Refused, Unavailable
+from domain.release import RELEASE
+from infra.backup import keyring_file, lines_file, manifest, memory, segment
+from infra.backup.age import Recipient, fingerprint, parse_recipient
+from infra.backup.continuation import Continuation, continue_from, find_newest
+from infra.backup.manifest import Encryption, KeyringEntry, Manifest, RecipientEntry
+from infra.backup.memory import Remembered
+from infra.backup.repository import Repository, Stored
+from infra.database.session import Database, Session
+from infra.keys import keyring
+from infra.keys.root_key import RootKey
+from infra.log import checkpoint, event_table, head, record
+from infra.log.head import Head
+from infra.state.snapshot import Snapshot
+from projections.version import FOLD_GENERATION
+
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did. `is_new` is false if there was nothing to back up since `manifest`."""
+
+    manifest: Manifest
+    sha256: str
+    is_new: bool
+    records: int
+    size_bytes: int
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom the objects of this run are sealed to."""
+
+    recipients: tuple[Recipient, ...]
+    allow_mixed: bool
+    encryption: Encryption
+    entries: tuple[RecipientEntry, ...]
+
+
+def run(database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str]) -> Outcome:
+    """Back up whatever is new; safe beside running writers, readers and other runs.
+
+    Raises Refused or Corrupt if the log and its backups no longer agree. A run that is killed leaves objects that nothing names.
+    """
+    for _ in range(ATTEMPTS):
+        outcome = _attempt(database, root_key, repository, clock)
+        if outcome is not None:
+            return outcome
+    raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
+
+
+def _attempt(database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str]) -> Outcome | None:
+    """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
+    with database.read() as session:
+        remembered = memory.read(session, root_key, repository.id)
+        newest = find_newest(repository, head.read_open(session), remembered)
+    with ExitStack() as stack:
+        session = stack.enter_context(database.read())
+        at = head.read_open(session)
+        before = continue_from(session, at, remembered, newest)
+        audience = _audience(recipients(Snapshot(session, at.position)))
+        last = before.stored
+        if last is not None and not _is_due(last.manifest, before, at, audience, remembered):
+            if last != remembered.last:
+                _remember(database, last)
+            return Outcome(last.manifest, last.sha256, False, 0, 0, 0)
+        draft = Draft(session, at, before, audience, root_key, repository, stack.enter_context(_temporary_folder()))
+        segments = draft.put_segments()
+        keys = draft.put_keyring()
+        _keep_file_keys(database, segments, root_key)
+        stated = _manifest(at, before, remembered, audience, repository, clock(), draft)
+        written = Stored(stated, manifest.sign(stated, remembered.signer))
+        try:
+            repository.store.put_new(stated.name, written.data)
+        except Conflict:
+            return None
+        if repository.read(stated.name) != written:
+            raise Corrupt(f"{stated.name} reads back differently from what was written")
+    _remember(database, written)
+    return Outcome(stated, written.sha256, True, at.position - before.position, draft.size_bytes, keys)
+
+
+def _keep_file_keys(database: Database, segments: Sequence[segment.Written], root_key: RootKey) -> None:
+    """Keep them before a manifest names the segments: of one that it names, the key is never missing."""
+    with database.write() as session:
+        for written in segments:
+            memory.put_segment_key(session, written.entry.sha256, written.sealed.file_key, root_key)
+
+
+def _remember(database: Database, stored: Stored) -> None:
+    with database.write() as session:
+        head.read(session, lock=True)
+        memory.put_manifest(session, stored)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder for files on their way into the repository; they are encrypted already."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="resurgam-backup-")
+    except OSError as error:
+        raise Unavailable(f"cannot make a temporary folder, TMPDIR names another place: {error.strerror}") from error
+    with folder as name:
+        yield Path(name)
+
+
+class Draft:
+    """The objects of one run, put into the repository and read back before any manifest names them."""
+
+    def __init__(
+        self,
+        session: Session,
+        at: Head,
+        before: Continuation,
+        audience: Audience,
+        root_key: RootKey,
+        repository: Repository,
+        folder: Path,
+    ) -> None:
+        self._session = session
+        self._at = at
+        self._before = before
+        self._audience = audience
+        self._root_key = root_key
+        self._repository = repository
+        self._folder = folder
+        self.segments = before.segments
+        self.keyring = before.keyring
+        self.size_bytes = 0
+
+    def put_segments(self) -> list[segment.Written]:
+        """Write the records since the last backup; Corrupt if they do not lead to the log's own root."""
+        new = event_table.records(self._session, after=self._before.position, until=self._at.position)
+        cutter = segment.Cutter(new, self._before.frontier)
+        written = []
+        frontier = self._before.frontier.copy()
+        for each in cutter.cut(self._folder, self._audience.recipients, allow_mixed=self._audience.allow_mixed):
+            self._repository.put_object(each.entry.name(self._at.deployment), each.path)
+            opener = lines_file.with_file_key(each.sealed.file_key)
+            data = self._repository.get_object(self._at.deployment, each.entry)
+            for _ in segment.read(data, opener, each.entry, frontier):
+                pass  # reading it to the end is the check
+            self.segments = (*self.segments, each.entry)
+            self.size_bytes += each.entry.size_bytes
+            each.path.unlink()
+            written.append(each)
+        if cutter.frontier != self._at.frontier:
+            raise Corrupt(f"the records up to position {self._at.position} do not have the Merkle root that the log's head says")
+        return written
+
+    def put_keyring(self) -> int:
+        """Write the keys that changed since the last keyring; returns how many."""
+        is_base = keyring_file.next_is_base(self.keyring)
+        after = 0 if is_base else self.keyring[-1].until
+        until = self._at.position
+        changed = list(keyring.changed_between(self._session, after, until))
+        if not changed and not is_base:
+            return 0
+        path = self._folder / "keyring"
+        lines = keyring_file.lines(changed, self._root_key, after, until)
+        sealed = lines_file.write(path, lines, self._audience.recipients, allow_mixed=self._audience.allow_mixed)
+        entry = KeyringEntry(
+            after=after,
+            until=until,
+            keys=len(changed),
+            sequence=self._before.sequence,
+            sha256=sealed.sha256,
+            size_bytes=sealed.size_bytes,
+        )
+        self._repository.put_object(entry.name(self._at.deployment), path)
+        data = self._repository.get_object(self._at.deployment, entry)
+        keyring_file.apply(keyring_file.Contents(), data, lines_file.with_file_key(sealed.file_key), entry)
+        self.keyring = (entry,) if is_base else (*self.keyring, entry)
+        self.size_bytes += entry.size_bytes
+        return len(changed)
+
+
+def _is_due(last: Manifest, before: Continuation, at: Head, audience: Audience, remembered: Remembered) -> bool:
+    """Whether anything changed that a new manifest would say."""
+    said = (last.last, last.recipients, last.encryption, last.endorsements, ())
+    return said != (at.position, audience.entries, audience.encryption, remembered.endorsements, before.void)
+
+
+def _audience(states: Sequence[BackupRecipient]) -> Audience:
+    if not states:
+        raise Refused(
+            "no backup recipient is recorded: make an identity with `resurgam key generate` and record AddBackupRecipient",
+            rule="backup-recipient-exists",
+        )
+    parsed = [parse_recipient(state["recipient"]) for state in states]
+    kinds = {state["recipientKind"] for state in states}
+    encryption: Encryption = "mixed" if len(kinds) > 1 else "classical" if "x25519" in kinds else "post-quantum"
+    entries = [RecipientEntry(fingerprint=fingerprint(r), kind=s["recipientKind"]) for r, s in zip(parsed, states, strict=True)]
+    return Audience(tuple(parsed), len(kinds) > 1, encryption, tuple(sorted(entries, key=lambda entry: entry.fingerprint)))
+
+
+def _manifest(
+    at: Head,
+    before: Continuation,
+    remembered: Remembered,
+    audience: Audience,
+    repository: Repository,
+    created_at: str,
+    draft: Draft,
+) -> Manifest:
+    signer = remembered.signer
+    stated = checkpoint.Checkpoint(manifest.origin(at.deployment), at.position, at.root)
+    return Manifest(
+        repository=repository.id,
+        repository_sha256=repository.sha256,
+        deployment=at.deployment,
+        epoch=at.epoch,
+        parent_epoch=at.parent_epoch,
+        ancestor=remembered.ancestor,
+        sequence=before.sequence,
+        previous=before.previous,
+        void=before.void,
+        created_at=created_at,
+        release=RELEASE,
+        fold_generation=FOLD_GENERATION,
+        record_format=record.FORMAT,
+        last=at.position,
+        recorded_at=at.instant if at.position else "",
+        segments=draft.segments,
+        keyring=draft.keyring,
+        checkpoint=checkpoint.sign(stated, signer),
+        state_digest=at.digest.to_bytes().hex(),
+        recipients=audience.entries,
+        encryption=audience.encryption,
+        verifier=str(signer.verifier),
+        endorsements=remembered.endorsements,
+    )
