@@ -1,0 +1,106 @@
+"""The commands of `resurgam`, each loaded when it is run, and what happens with whatever goes wrong."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from domain.errors import ResurgamError, Usage
+from infra.cli import errors
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": ("init", "Clean install: make a new deployment from its deployment inputs."),
+    "record": ("record", "Record commands, given as JSON Lines, and answer one line each as they commit."),
+    "get": ("reading", "Show a resource, or all resources of a kind."),
+    "history": ("reading", "Show every version of a resource: who, when, why, and what changed."),
+    "diff": ("reading", "Show what changed between two points in time."),
+    "expiring": ("reading", "Show certificates, secrets and credentials that run out."),
+    "access": ("access", "Ask who may do what, and by which roles."),
+    "quota": ("quota", "Show a subscription's quotas, and ask whether a request would be admitted."),
+    "authenticate": ("authenticate", "Check a password or client secret, read from standard input."),
+    "secret": ("secret", "Read sealed values."),
+    "log": ("log", "Verify, prove and export the log."),
+    "key": ("key", "Make and inspect keys."),
+    "backup": ("backup", "Make, list, verify and drill backups."),
+    "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
+    "release": ("release", "Show this release and what it accepts."),
+}
+"""Command -> (module of infra.cli, first line of its help). The module's `app` has the command, or is it."""
+
+
+class Commands(TyperGroup):
+    """The commands of the table; listing them imports none."""
+
+    _is_outline = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """See TyperGroup."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """See TyperGroup."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, help_line = COMMANDS[cmd_name]
+        if self._is_outline:
+            return TyperGroup(name=cmd_name, help=help_line)
+        group = typer.main.get_group(import_module(f"infra.cli.{module}").app)
+        return group.commands.get(cmd_name, group)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """See TyperGroup."""
+        self._is_outline = True
+        super().format_commands(ctx, formatter)
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+@app.callback()
+def resurgam() -> None:
+    """The event-sourced state store of a private cloud's control plane: record, audit, back up, recover.
+
+    Settings come from flags, else from RESURGAM_STORE, RESURGAM_REPOSITORY, RESURGAM_ROOT_KEY_FILE, RESURGAM_ROOT_KEY
+    and RESURGAM_ACTOR, else from resurgam.toml in the working folder.
+
+    Exit codes: 0 done, 2 usage, 3 refused, 4 not found, 5 conflict, 6 corrupt, 7 wrong key or credential, 8 store or
+    repository unreachable, 1 anything else.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; an error becomes one line on standard error, never a traceback."""
+    is_json = "--json" in arguments
+    try:
+        code = typer.main.get_command(app).main(list(arguments), prog_name="resurgam", standalone_mode=False)
+        sys.stdout.flush()
+    except ResurgamError as error:
+        return errors.report(error, is_json=is_json)
+    except (typer.Abort, KeyboardInterrupt):
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter must not complain when it flushes the rest.
+        sys.stdout = None
+        return errors.OTHER
+    except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return errors.EXIT_CODES[Usage]
+        return errors.report(Usage(_lower(error.format_message())), is_json=is_json)
+    except Exception as error:  # noqa: BLE001, the last resort: whatever it is, the operator gets one line
+        return errors.report(errors.defect(error).with_traceback(error.__traceback__), is_json=is_json)
+    return code if isinstance(code, int) else 0
+
+
+def _lower(message: str) -> str:
+    """Return Typer's sentence in the form of our own messages."""
+    return message[:1].lower() + message[1:].rstrip(".")

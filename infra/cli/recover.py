@@ -1,0 +1,94 @@
+"""`resurgam recover`: from nothing but a repository and an identity to an open deployment."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.errors import Corrupt
+from infra.cli import deployment, output, repository, settings
+from infra.cli.backup import required_identities, write_report
+from infra.cli.options import At, Json, RootKeyFile, Store, example, group
+from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
+from infra.control_plane import plane, recovery, recovery_report
+from infra.control_plane.plane import host_clock
+from infra.control_plane.recovery import Plan, Wish
+
+app = group("Recover a deployment.")
+
+
+@app.command(
+    epilog=example(
+        "resurgam recover file:///srv/backups --identity identity.txt --plan",
+        "resurgam recover file:///srv/backups --identity identity.txt --store sqlite:///recovered.db",
+    )
+)
+def recover(
+    location: Annotated[str, typer.Argument(metavar="REPOSITORY", help="Where the backups live, file:///FOLDER.")],
+    identity: Identity = None,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Say what would be recovered, and change nothing.")] = False,
+    of: Deployment = None,
+    at: At = None,
+    verifier: NamedVerifier = None,
+    trust_first_use: TrustFirstUse = False,
+    expect: Expect = None,
+    accept_damage: AcceptDamage = False,
+    as_json: Json = False,
+    store: Store = None,
+    root_key_file: RootKeyFile = None,
+) -> None:
+    """Recover a deployment into an empty store, compare it with what was backed up, and open it under a new identity.
+
+    It needs the repository, its credentials and an identity, and nothing else. A refusal or a crash leaves the store
+    empty: run the same command again. The new root key is written to --root-key-file (0600): keep a copy of it.
+    """
+    chosen = settings.load(store=store, root_key_file=root_key_file, repository=location)
+    wish = Wish(
+        deployment=of,
+        at=at,
+        verifier=repository.parse_verifier(verifier),
+        trust_first_use=trust_first_use,
+        expect=repository.parse_expectation(expect),
+        accept_damage=accept_damage,
+    )
+    identities = required_identities(identity)
+    opened = repository.opened(chosen)
+    asks = sys.stdin.isatty() and wish.verifier is None and not trust_first_use
+    planned = recovery.plan(opened, identities, replace(wish, trust_first_use=True) if asks else wish, host_clock())
+    if only_plan:
+        answer = recovery_report.describe_plan(planned)
+        output.write_json(answer) if as_json else output.write_fields(answer.items())
+        return
+    if asks and planned.trust.reason == "FirstUse":
+        _ask(planned)
+        wish = replace(wish, trust_first_use=True)
+    with deployment.opened_database(chosen, create=True) as database:
+        actor = deployment.local_actor(chosen)
+        report = recovery.recover(database, chosen.root_key_file, opened, identities, wish, actor, host_clock)
+        with plane.read(database) as reading:
+            answer = recovery_report.describe_opened(report, reading.state, host_clock(), location)
+    if as_json:
+        output.write_json(answer)
+        return
+    write_report(answer)
+    _write_next(answer, chosen.root_key_file)
+
+
+def _ask(planned: Plan) -> None:
+    """Let whoever sits at the terminal decide whether to believe a signer."""
+    output.note(
+        f"nothing proves the signer {planned.trust.verifier.fingerprint} of this backup: compare it with your records"
+    )
+    if not typer.confirm("Is it the right one?", err=True):
+        raise Corrupt("the signer was not believed: nothing was recovered")
+
+
+def _write_next(answer: dict[str, object], root_key_file: Path) -> None:
+    output.write_text(
+        f"the deployment is open as {answer['deployment']}; its root key is in {root_key_file}: keep a copy of it"
+    )
+    steps = answer["next"]
+    assert isinstance(steps, list)
+    output.write_text("next:\n" + "\n".join(f"  {step}" for step in steps))

@@ -1,0 +1,1 @@
+"""The composition root and the one way in: execute a command, read at a position."""

@@ -1,0 +1,239 @@
+"""Recovery: from nothing but a repository and an identity to an open deployment, in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+from domain.command import Prepared
+from domain.control_plane import decide
+from domain.deployment import RecordRecovery
+from domain.errors import Refused
+from domain.release import RELEASE, gate
+from infra.backup import choice, comparison, endorsement, keyring_file, lines_file, manifest, memory, rebuild, segment
+from infra.backup.age import AgeIdentity
+from infra.backup.comparison import Measure
+from infra.backup.endorsement import Trust
+from infra.backup.manifest import Ancestor, Manifest
+from infra.backup.rebuild import Limit, Lost, Rebuilt
+from infra.backup.repository import Repository, Stored
+from infra.backup.segment import OpenerOf
+from infra.backup.verification import Expectation
+from infra.control_plane import store, when
+from infra.control_plane.batch import Batch
+from infra.control_plane.job import Item
+from infra.control_plane.preparing import Preparation
+from infra.control_plane.request import Request
+from infra.database.session import Database, Session
+from infra.keys.root_key import FileRootKey, RootKey
+from infra.keys.signer import Signer, Verifier
+from infra.log import head, local_fact
+from infra.canonical_json import encode
+from infra.log.head import Head
+from infra.log.record import Actor, Recorded
+from infra.state.snapshot import HeadLoader, Snapshot
+from projections.current import Current
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator asks of a recovery or a drill; see `resurgam recover --help`."""
+
+    deployment: str | None = None
+    at: str | None = None
+    verifier: Verifier | None = None
+    trust_first_use: bool = False
+    expect: Expectation | None = None
+    accept_damage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a recovery is about to do; nothing was opened yet but manifests."""
+
+    stored: Stored
+    trust: Trust
+    limit: Limit
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the backup that is taken."""
+        return self.stored.manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a recovery or a drill found and did. `head` is that of the recovered store; for a drill, of the scratch store."""
+
+    plan: Plan
+    head: Head
+    last: Recorded | None
+    recovered_position: int
+    counts: dict[str, int]
+    types: dict[str, int]
+    measures: Sequence[Measure]
+    lost: Sequence[Lost]
+    beyond: rebuild.Beyond
+
+
+def plan(repository: Repository, identities: Sequence[AgeIdentity], wish: Wish, now: str) -> Plan:
+    """Choose the backup and check that this release takes it, that its signer is believed, and that it is the expected one."""
+    stored = choice.choose(repository, wish.deployment, accept_damage=wish.accept_damage)
+    gate(stored.manifest.release, f"the backup {stored.manifest.name}")
+    endorsement.check_identities(stored.manifest, identities)
+    trust = endorsement.trust(stored.manifest, identities, wish.verifier, first_use=wish.trust_first_use)
+    if wish.expect is not None:
+        wish.expect.check_size(stored.manifest)
+    return Plan(stored, trust, _limit(wish.at, now, stored.manifest))
+
+
+def recover(
+    database: Database,
+    root_key_file: Path,
+    repository: Repository,
+    identities: Sequence[AgeIdentity],
+    wish: Wish,
+    actor: Actor,
+    now: Callable[[], str],
+) -> Report:
+    """Fill an empty store and open it as a new deployment. A crash or a refusal leaves the store as empty as it was."""
+    planned = plan(repository, identities, wish, now())
+    with database.write() as session:
+        _empty_tables(session)
+        root_key = _root_key(root_key_file)
+        opener_of = OpenerOf(lines_file.with_identities(identities))
+        rebuilt = _rebuilt(session, repository, planned, opener_of, wish)
+        store.create_indexes(session)
+        measures = comparison.compare(rebuilt, planned.manifest)
+        contents = keyring_file.read_all(repository, planned.manifest, opener_of)
+        lost = list(rebuild.check_keys(rebuilt, contents))
+        rebuild.put_keys(session, rebuilt, contents, root_key)
+        opened = _open(session, planned, rebuilt, root_key)
+        final = _record(session, opened, planned, rebuilt, root_key, actor)
+        counts = Snapshot(session, final.position).counts()
+    return Report(planned, final, rebuilt.last, rebuilt.position, counts, rebuilt.types, measures, lost, rebuilt.beyond)
+
+
+def drill(
+    database: Database, repository: Repository, identities: Sequence[AgeIdentity], wish: Wish, now: str
+) -> Report:
+    """Do everything that `recover` does up to its comparisons in a scratch store, which the caller throws away."""
+    planned = plan(repository, identities, wish, now)
+    with database.write() as session:
+        _empty_tables(session)
+        opener_of = OpenerOf(lines_file.with_identities(identities))
+        rebuilt = _rebuilt(session, repository, planned, opener_of, wish)
+        store.create_indexes(session)
+        measures = comparison.compare(rebuilt, planned.manifest)
+        contents = keyring_file.read_all(repository, planned.manifest, opener_of)
+        lost = list(rebuild.check_keys(rebuilt, contents))
+        final = _rebuilt_head(planned.manifest, rebuilt)
+        head.write(session, final)
+        counts = Snapshot(session, final.position).counts()
+    return Report(planned, final, rebuilt.last, rebuilt.position, counts, rebuilt.types, measures, lost, rebuilt.beyond)
+
+
+def _limit(at: str | None, now: str, of: Manifest) -> Limit:
+    if at is None:
+        return Limit()
+    asked = when.parse(at, now)
+    if asked.position is not None:
+        if asked.position > of.last:
+            raise Refused(f"the backup ends at position {of.last}, before {asked.position}", rule="position-is-backed-up")
+        return Limit(position=asked.position)
+    if asked.instant is not None and asked.instant > of.created_at:
+        raise Refused(
+            f"the backup was made at {of.created_at} and knows nothing of {asked.instant}: without --at all of it is recovered",
+            rule="position-is-backed-up",
+        )
+    return Limit(instant=asked.instant)
+
+
+def _empty_tables(session: Session) -> None:
+    """Take the empty store for this transaction alone: tables without indexes, the head locked."""
+    if session.has_table("log_head"):
+        store.check_empty(head.read(session, lock=True))
+        store.drop(session)
+    store.create(session, with_indexes=False)
+
+
+def _root_key(path: Path) -> RootKey:
+    """Make the new deployment's root key, or take the one that an interrupted recovery made, before anything is visible.
+
+    An interruption may leave an empty file, which never held a key.
+    """
+    if path.is_file() and path.stat().st_size == 0:
+        path.unlink()
+    return FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
+
+
+def _rebuilt(session: Session, repository: Repository, planned: Plan, opener_of: OpenerOf, wish: Wish) -> Rebuilt:
+    records = segment.read_all(repository, planned.manifest, opener_of)
+    if wish.expect is not None:
+        records = wish.expect.checked(records, planned.manifest)
+    rebuilt = rebuild.rebuild(session, records, planned.limit)
+    if not rebuilt.position:
+        raise Refused(f"nothing was recorded yet at {wish.at}: name a later point in time", rule="position-is-backed-up")
+    return rebuilt
+
+
+def _rebuilt_head(of: Manifest, rebuilt: Rebuilt) -> Head:
+    recorded_at = rebuilt.recorded_at_us
+    return replace(
+        head.NEW,
+        deployment=of.deployment,
+        epoch=of.epoch,
+        parent_epoch=of.parent_epoch,
+        position=rebuilt.position,
+        recorded_at=recorded_at,
+        frontier=rebuilt.frontier,
+        digest=rebuilt.digest,
+        mode=head.OPEN,
+    )
+
+
+def _open(session: Session, planned: Plan, rebuilt: Rebuilt, root_key: RootKey) -> Head:
+    """Give the store its new identity: deployment, epoch, signer and ancestor."""
+    of = planned.manifest
+    deployment = str(uuid4())
+    opened = replace(_rebuilt_head(of, rebuilt), deployment=deployment, epoch=str(uuid4()), parent_epoch=of.epoch)
+    head.write(session, opened)
+    memory.put_signer(session, Signer.generate(manifest.origin(deployment)), root_key)
+    ancestor = Ancestor(
+        deployment=of.deployment,
+        sequence=of.sequence,
+        manifest_sha256=planned.stored.sha256,
+        position=rebuilt.position,
+        checkpoint=of.checkpoint,
+    )
+    local_fact.put(session, memory.ANCESTOR, encode(ancestor.model_dump(mode="json")))
+    return opened
+
+
+def _record(session: Session, opened: Head, planned: Plan, rebuilt: Rebuilt, root_key: RootKey, actor: Actor) -> Head:
+    """Record DeploymentRecovered as the first event of the new epoch."""
+    loader = HeadLoader()
+    loader.session = session
+    world = Current(loader)
+    batch = Batch(session, opened, world)
+    of = planned.manifest
+    command = RecordRecovery(
+        deployment_id=opened.deployment,
+        ancestor_deployment_id=of.deployment,
+        epoch=opened.epoch,
+        parent_epoch=of.epoch,
+        manifest_sequence=of.sequence,
+        backup_position=of.last,
+        backup_recorded_at=of.recorded_at,
+        recovered_position=rebuilt.position,
+        checkpoint_root=of.opened_checkpoint().body().split("\n")[2],
+        signer_trust=planned.trust.reason,
+        from_release=of.release,
+        to_release=RELEASE,
+    )
+    request = Request(command, reason="recovery from a backup")
+    prepared = Prepared(str(uuid4()))
+    item = Item(request, actor, Preparation(prepared), prepared.id, request.digest)
+    batch.accept(item, decide(world, batch.clock.instant, prepared, command))
+    batch.write(root_key)
+    return head.read(session)

@@ -1,0 +1,115 @@
+"""The recovery report: what came back, what did not, how that was proven, and what to type next."""
+
+from typing import Any
+
+from domain.control_plane import KINDS
+from domain.instant import to_datetime
+from domain.resource import SERVICES
+from infra.control_plane.recovery import Plan, Report
+from infra.log.record import Recorded
+from projections.expiry import expiring
+from projections.view import View
+
+OUT_OF_SCOPE = "the workloads of users (virtual machines, storage accounts, networks …) are no part of a control plane's backup"
+WARNING_DAYS = 90
+
+
+def describe_plan(plan: Plan) -> dict[str, Any]:
+    """Return what a recovery would take, as plain JSON."""
+    of = plan.manifest
+    return {
+        "deployment": of.deployment,
+        "manifest": of.sequence,
+        "createdAt": of.created_at,
+        "release": of.release,
+        "positions": {"first": 1 if of.last else 0, "last": of.last},
+        "lastRecordedAt": of.recorded_at,
+        "checkpoint": of.checkpoint,
+        "encryption": of.encryption,
+        "recipients": [entry.fingerprint for entry in of.recipients],
+        "segments": len(of.segments),
+        "sizeBytes": sum(entry.size_bytes for entry in of.objects()),
+        "signer": {"verifier": of.verifier, "fingerprint": of.signer().fingerprint, "trust": plan.trust.reason},
+        "limit": {"position": plan.limit.position, "instant": plan.limit.instant},
+        "ancestor": of.ancestor.deployment if of.ancestor else None,
+    }
+
+
+def describe(report: Report, now: str) -> dict[str, Any]:
+    """Return what a recovery or a drill did, as plain JSON."""
+    return {
+        "plan": describe_plan(report.plan),
+        "lastRecoveredChange": _change(report.last, now),
+        "recoveredPosition": report.recovered_position,
+        "counts": per_service(report.counts),
+        "eventTypes": dict(sorted(report.types.items())),
+        "comparisons": [
+            {"name": m.name, "expected": m.expected, "found": m.found, "result": m.result} for m in report.measures
+        ],
+        "destroyedValues": [{"resource": lost.resource, "shreddedAt": lost.shredded_at} for lost in report.lost],
+        "notRecovered": {
+            "records": report.beyond.count,
+            "first": [{"position": p, "type": t, "resource": r} for p, t, r in report.beyond.first],
+            "outOfScope": OUT_OF_SCOPE,
+        },
+    }
+
+
+def describe_opened(report: Report, state: View, now: str, repository: str) -> dict[str, Any]:
+    """Return the report of a recovery whose store is open: also what needs an operator's hand, and the next commands."""
+    by_hand = [r.id for r in state.of_kind("resource-provider") if r.state["restoredBy"] == "ByHand"]
+    trusts = [r.id for r in state.of_kind("claims-provider-trust")]
+    soon = expiring(state.all(), now, WARNING_DAYS)
+    return {
+        "deployment": report.head.deployment,
+        "epoch": report.head.epoch,
+        "position": report.head.position,
+        **describe(report, now),
+        "providersToRestoreByHand": by_hand,
+        "federationToReestablish": trusts,
+        "expiring": [{"resource": e.resource, "what": e.what, "expires": e.expires, "expired": e.expired} for e in soon],
+        "next": next_steps(report, repository, by_hand=bool(by_hand), trusts=bool(trusts), expired=bool(soon)),
+    }
+
+
+def next_steps(report: Report, repository: str, *, by_hand: bool, trusts: bool, expired: bool) -> list[str]:
+    """Return what to do now, in order, as commands where there is one."""
+    steps = [
+        "keep the old deployment off: two deployments must not serve the same region",
+        f"resurgam backup run --repository {repository}   # the first backup of this deployment",
+        "resurgam key inspect   # then, offline: resurgam key endorse VERIFIER --identity FILE",
+        "resurgam record CHANGES.jsonl   # send again what came after the last recovered change: only what was lost is recorded",
+    ]
+    if report.lost:
+        steps.append("set again the secrets that were destroyed after the recovered position (listed above)")
+    if by_hand:
+        steps.append("restore the resource providers that are listed above by hand")
+    if trusts:
+        steps.append("re-establish the relying party on the side of each federation partner listed above")
+    if expired:
+        steps.append(f"resurgam expiring --within {WARNING_DAYS}d   # replace what has expired")
+    steps.append("update to the latest release")
+    return steps
+
+
+def per_service(counts: dict[str, int]) -> dict[str, dict[str, int]]:
+    """Return counts of kinds under the service that each belongs to."""
+    grouped: dict[str, dict[str, int]] = {service: {} for service in SERVICES}
+    for kind, count in counts.items():
+        grouped[KINDS[kind].service][kind] = count
+    return grouped
+
+
+def _change(last: Recorded | None, now: str) -> dict[str, Any] | None:
+    if last is None:
+        return None
+    event = last.event
+    return {
+        "position": last.position,
+        "recordedAt": last.recorded_at,
+        "ageSeconds": max(0, round((to_datetime(now) - to_datetime(last.recorded_at)).total_seconds())),
+        "type": event["type"],
+        "resource": event["resource"],
+        "actor": event["actor"],
+        "reason": event.get("reason", ""),
+    }

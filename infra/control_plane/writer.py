@@ -1,0 +1,189 @@
+"""The writer: decides waiting commands one after another under the head's lock, and commits them together.
+
+Whoever finds no writer at work becomes it, takes everything that waits, and answers all after one commit (group commit).
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from domain.command import Command
+from domain.control_plane import decide
+from domain.errors import Conflict, NotFound, Refused, ResurgamError, Unavailable, Usage
+from domain.resource import World
+from infra.control_plane.batch import Batch
+from infra.control_plane.job import Item, Job, Outcome
+from infra.database.session import CommitUnknown, Database, Session
+from infra.keys.root_key import RootKey
+from infra.log import event_table, head
+from infra.log.record import Recorded, decode_record
+from infra.state.snapshot import HeadLoader
+from projections.current import Current
+
+BATCH_COMMANDS_MAX = 1_000
+CACHE_RESOURCES_MAX = 200_000
+COMMIT_ATTEMPTS = 3
+
+Authorize = Callable[[World, str, Command], None]
+"""Raises Refused unless the principal may do what the command asks."""
+
+
+class AtomicRefusal(ResurgamError):
+    """One command of an atomic job was refused, so the job's transaction is rolled back."""
+
+
+class Writer:
+    """The one writer of a process; safe to call from any thread."""
+
+    def __init__(
+        self, database: Database, root_key: RootKey, authorize: Authorize, notify: Callable[[], None] = lambda: None
+    ) -> None:
+        self._database = database
+        self._root_key = root_key
+        self._authorize = authorize
+        self._notify = notify
+        self._loader = HeadLoader()
+        self._world = Current(self._loader)
+        self._seen = ("", -1)
+        self._waiting: deque[Job] = deque()
+        self._leading = threading.Lock()
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Record the jobs in their order and set each item's outcome, also to what kept the store from answering.
+
+        Raises only what no outcome stands for: a defect, or an interruption.
+        """
+        self._waiting.extend(jobs)
+        for job in jobs:
+            if not job.is_done:
+                with self._leading:
+                    while not job.is_done:
+                        self._answer(self._take())
+        for job in jobs:
+            if job.error is not None:
+                raise job.error
+
+    def _take(self) -> list[Job]:
+        taken: list[Job] = []
+        size = 0
+        while self._waiting and (not taken or size + len(self._waiting[0].items) <= BATCH_COMMANDS_MAX):
+            taken.append(self._waiting.popleft())
+            size += len(taken[-1].items)
+        return taken
+
+    def _answer(self, jobs: list[Job]) -> None:
+        try:
+            self._commit(jobs)
+        except BaseException:
+            for job in jobs:
+                job.fail(
+                    Unavailable(
+                        "the writer was interrupted, and this command may be recorded or not: look, then send it again"
+                    )
+                )
+            raise
+        finally:
+            # Also after KeyboardInterrupt: nobody may wait for a job that nobody works on any more.
+            for job in jobs:
+                job.is_done = True
+
+    def _commit(self, jobs: list[Job]) -> None:
+        """Record jobs in one transaction; if one of them spoils it, halve them until that one fails alone."""
+        try:
+            self._attempt(jobs)
+        except Unavailable as error:
+            # No job's fault. After a commit of unknown outcome another attempt could also store everything twice.
+            for job in jobs:
+                job.fail(error)
+        except Exception as error:  # noqa: BLE001, whatever it is, it is the answer to the job that caused it
+            if len(jobs) == 1:
+                jobs[0].fail(error)
+            else:
+                middle = len(jobs) // 2
+                self._commit(jobs[:middle])
+                self._commit(jobs[middle:])
+
+    def _attempt(self, jobs: list[Job]) -> None:
+        """Transact; after a commit of unknown outcome again, when whatever was stored answers what it answered."""
+        unknown: CommitUnknown | None = None
+        for _ in range(COMMIT_ATTEMPTS):
+            try:
+                self._transact(jobs, is_repetition=unknown is not None)
+                return
+            except CommitUnknown as error:
+                self._forget()
+                unknown = error
+            except BaseException as error:
+                self._forget()
+                if unknown is None or not isinstance(error, Exception):
+                    raise
+                for job in jobs:
+                    job.begin()  # what this attempt answered says nothing of the one before
+                raise unknown from error
+        assert unknown is not None
+        raise unknown
+
+    def _forget(self) -> None:
+        self._world.forget()
+        self._seen = ("", -1)
+
+    def _transact(self, jobs: list[Job], *, is_repetition: bool) -> None:
+        if not is_repetition:
+            for job in jobs:
+                job.begin()
+        with self._database.write() as session:
+            self._loader.session = session
+            at = head.read_open(session, lock=True)
+            if (at.epoch, at.position) != self._seen or len(self._world) > CACHE_RESOURCES_MAX:
+                self._world.forget()
+            batch = Batch(session, at, self._world)
+            items = [item for job in jobs for item in job.items]
+            known = _recorded_before(session, [i.command_id for i in items if i.request.command_id or is_repetition])
+            for job in jobs:
+                for item in job.items:
+                    item.outcome = self._decided(session, batch, item, known)
+                    if job.is_atomic and isinstance(item.outcome, ResurgamError):
+                        raise AtomicRefusal("one command of an atomic job was refused") from item.outcome
+            batch.write(self._root_key)
+        self._seen = (at.epoch, batch.position)
+        self._world.settle()
+        if batch.position > at.position:
+            self._notify()
+
+    def _decided(
+        self, session: Session, batch: Batch, item: Item, known: dict[str, Recorded]
+    ) -> Outcome | ResurgamError:
+        try:
+            if item.command_id in known:
+                return _outcome_before(session, item, known[item.command_id])
+            if item.command_id in batch.accepted:
+                return batch.accepted_before(item)
+            command = item.request.command
+            if item.is_enforced:
+                self._authorize(self._world, item.actor.principal or "", command)
+            return batch.accept(item, decide(self._world, batch.clock.instant, item.preparation.prepared, command))
+        except (Refused, NotFound, Conflict, Usage) as error:
+            return error
+
+
+def _recorded_before(session: Session, command_ids: Sequence[str]) -> dict[str, Recorded]:
+    """Return the first record of each of these commands that was recorded."""
+    return {first.event["command"]["id"]: first for first in event_table.first_of_commands(session, command_ids)}
+
+
+def _outcome_before(session: Session, item: Item, first: Recorded) -> Outcome:
+    """Answer a repeated command what it was answered; Conflict if its id belongs to another."""
+    item.check_same(first.event["command"]["sha256"])
+    if isinstance(item.outcome, Outcome) and item.outcome.first == first.command_start + 1:
+        return item.outcome  # of our own attempt, whose commit was done but not answered
+    resources = []
+    for record in event_table.records(session, after=first.command_start, until=first.command_end):
+        resources.append(decode_record(bytes(record)).resource)
+    return Outcome(
+        status="repeated",
+        command_id=item.command_id,
+        first=first.command_start + 1,
+        last=first.command_end,
+        recorded_at=first.recorded_at,
+        resources=tuple(resources),
+    )
