@@ -1,0 +1,53 @@
+"""A repository's location is understood or refused by name, and never repeated with its credentials."""
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import Unavailable, Usage
+from infra.backup.stores.url import open_store
+
+
+def test_a_file_url_is_opened(tmp_path: Path) -> None:
+    assert open_store(f"file://{tmp_path}").location == tmp_path.as_uri()
+    assert open_store(f"FILE://localhost{tmp_path}").location == tmp_path.as_uri()
+
+
+def test_a_percent_sign_in_a_file_url_encodes(tmp_path: Path) -> None:
+    (tmp_path / "a b?").mkdir()
+    store = open_store(f"file://{tmp_path}/a%20b%3F")
+    assert store.location == f"{tmp_path.as_uri()}/a%20b%3F"
+
+
+def test_a_plain_path_is_opened_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "50%").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert open_store("50%").location == (tmp_path / "50%").as_uri()
+
+
+def test_a_missing_directory_is_made_only_when_asked(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/a/b"
+    with pytest.raises(Unavailable):
+        open_store(url)
+    open_store(url, create=True)
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("scheme", ["s3", "azure", "smb", "https"])
+def test_another_scheme_is_refused_without_its_credentials(scheme: str) -> None:
+    with pytest.raises(Usage, match=rf"file:// only, not at {scheme}://$"):
+        open_store(f"{scheme}://operator:hunter2@region.example/bucket")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "file://", "file:", "file:a", "file://host.example/a", "file:///a?b", "file:///a#b"]
+)
+def test_a_malformed_location_is_refused(url: str) -> None:
+    with pytest.raises(Usage):
+        open_store(url)
+
+
+@pytest.mark.parametrize("url", ["a\0b", "file:///a%00b"])
+def test_a_location_with_a_nul_is_refused(url: str) -> None:
+    with pytest.raises(Usage):
+        open_store(url)
