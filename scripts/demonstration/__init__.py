@@ -1,0 +1,1 @@
+"""The demonstration: a cloud is recorded, backed up, destroyed, recovered, and compared with what it was."""
