@@ -148,7 +148,7 @@ class SqliteDatabase:
             raise Unavailable(f"there is no store at {self._path}, name the right file or initialise a new store")
         if os.path.isdir(self._path):
             raise Unavailable(f"{self._path} is a folder, name the store's file in it")
-        self._writers = self._pool(1, "PRAGMA synchronous = FULL")
+        self._writers = self._pool(1, "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON")
         self._readers = self._pool(READERS_MAX, "PRAGMA query_only = ON")
         try:
             with self.read():
@@ -186,11 +186,11 @@ class SqliteDatabase:
         finally:
             pool.give_back(connection)
 
-    def _pool(self, size: int, setting: str) -> Pool[sqlite3.Connection]:
+    def _pool(self, size: int, *settings: str) -> Pool[sqlite3.Connection]:
         return Pool(
             str(self._path),
             size=size,
-            connect=lambda: _connect(self._path, setting),
+            connect=lambda: _connect(self._path, settings),
             is_idle=lambda connection: not connection.in_transaction,
             close=sqlite3.Connection.close,
         )
@@ -207,7 +207,7 @@ def _make_file(path: Path) -> None:
         raise Unavailable(f"cannot make {path}: {error.strerror or error}") from error
 
 
-def _connect(path: Path, setting: str) -> sqlite3.Connection:
+def _connect(path: Path, settings: Sequence[str]) -> sqlite3.Connection:
     """Connect without ever making the file (`mode=rw`); the pool hands the connection from thread to thread."""
     uri = f"file:{quote(str(path))}?mode=rw"
     try:
@@ -220,7 +220,8 @@ def _connect(path: Path, setting: str) -> sqlite3.Connection:
         mode = _patiently(connection, "PRAGMA journal_mode = WAL", path)
         if mode != [("wal",)]:
             raise Unavailable(f"{path}: its file system has no shared memory for a write-ahead log, use a local disk")
-        _patiently(connection, setting, path)
+        for setting in settings:
+            _patiently(connection, setting, path)
     except BaseException:
         connection.close()
         raise

@@ -210,3 +210,16 @@ def test_every_commit_reaches_the_disk(database: Database) -> None:
     with database.write() as session:
         assert session.execute("PRAGMA journal_mode") == [("wal",)]
         assert session.execute("PRAGMA synchronous") == [(2,)]
+
+
+def test_what_was_replaced_is_overwritten_in_the_file(sqlite_url: str) -> None:
+    """A shredded key must not survive in a free part of a page."""
+    opened = open_database(sqlite_url, create=True)
+    canary = os.urandom(24).hex().encode()
+    with opened.write() as session:
+        session.execute_script("CREATE TABLE kept (value BLOB NOT NULL);")
+        session.execute_many("INSERT INTO kept VALUES (?)", [(canary * 100,)] * 50)
+    with opened.write() as session:
+        session.execute("UPDATE kept SET value = ?", (b"",))
+    opened.close()
+    assert canary not in Path(sqlite_url.removeprefix("sqlite:///")).read_bytes()
