@@ -77,14 +77,14 @@ class Job:
     def fail(self, error: Exception) -> None:
         """Note that the job's transaction failed: because an item was refused, or else by an error of the whole job."""
         if any(isinstance(item.outcome, ResurgamError) for item in self.items):
-            self.refuse_others()
+            self._refuse_others()
         elif isinstance(error, ResurgamError):
             for item in self.items:
                 item.outcome = error
         else:
             self.error = error
 
-    def refuse_others(self) -> None:
+    def _refuse_others(self) -> None:
         """Refuse every item that has no refusal of its own."""
         for item in self.items:
             if not isinstance(item.outcome, ResurgamError):

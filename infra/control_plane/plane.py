@@ -32,9 +32,6 @@ from projections.vault_access import VaultDecision, vault_check
 
 Clock = Callable[[], str]
 
-UNPREPARED = Preparation(Prepared(""))
-"""Stands in an item whose preparing was refused."""
-
 
 def host_clock() -> str:
     """Return the host's time as an instant."""
@@ -84,13 +81,7 @@ class ControlPlane:
                 raise Refused(
                     "an atomic request cannot hold commands that need what others of it made: send them apart"
                 )
-            ready = [item for item in items if item.outcome is None]
-            if not is_atomic:
-                self._writer.run([Job([item]) for item in ready])
-            elif len(ready) == len(items):
-                self._writer.run([Job(items, is_atomic=True)])
-            else:
-                Job(items).refuse_others()
+            self._writer.run([Job(items, is_atomic=True)] if is_atomic else [Job([item]) for item in items])
             answers.extend(item.outcome for item in items if item.outcome is not None)
         return answers
 
@@ -112,10 +103,10 @@ class ControlPlane:
     def _item(self, request: Request, actor: Actor, is_enforced: bool) -> Item:
         command_id = request.command_id or str(uuid4())
         try:
-            preparation, failure = self._prepare(request.command), None
+            preparation = self._prepare(request.command)
         except (Refused, NotFound, Usage, WrongKey) as error:
-            preparation, failure = UNPREPARED, error
-        return Item(request, actor, preparation, command_id, request.digest, is_enforced, failure)
+            preparation = Preparation(Prepared(""), refusal=error)
+        return Item(request, actor, preparation, command_id, request.digest, is_enforced)
 
     def _prepare(self, command: Command) -> Preparation:
         if not preparing.needs_world(command):

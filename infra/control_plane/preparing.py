@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
+from domain.backup_recipient import AddBackupRecipient
 from domain.command import Command, Prepared, Sealing
+from domain.errors import ResurgamError
 from domain.resource import World
 from domain.sealed_value import SealedValue
+from infra.backup.age import parse_recipient
 from infra.control_plane.x509 import CERTIFICATE_PREPARERS
 from infra.keys.password import STANDARD_COST, Cost, hash_secret
 from infra.keys.sealing import DataKey, seal
@@ -23,6 +26,8 @@ class Preparation:
 
     prepared: Prepared
     data_keys: tuple[DataKey, ...] = ()
+    refusal: ResurgamError | None = None
+    """Why nothing could be prepared. It stands only if the command was not recorded before."""
 
 
 def needs_world(command: Command) -> bool:
@@ -37,6 +42,8 @@ def prepare(
 
     `world` and `open_sealed` may be None if `needs_world` says no.
     """
+    if isinstance(command, AddBackupRecipient):
+        parse_recipient(command.recipient)  # a key that no backup can be sealed to must not reach the log
     fresh = str(uuid4())
     preparer = CERTIFICATE_PREPARERS.get(type(command))
     facts: dict[str, object] = {}

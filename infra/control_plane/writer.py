@@ -1,6 +1,6 @@
 """The writer: decides waiting commands one after another under the head's lock, and commits them together.
 
-Whoever finds no writer at work becomes it, takes everything that waits, and answers all after one commit (group commit).
+Whoever finds no writer at work becomes it, takes all that waits, and answers it after one commit (group commit).
 """
 
 import threading
@@ -158,6 +158,8 @@ class Writer:
                 return _outcome_before(session, item, known[item.command_id])
             if item.command_id in batch.accepted:
                 return batch.accepted_before(item)
+            if item.preparation.refusal is not None:
+                return item.preparation.refusal
             command = item.request.command
             if item.is_enforced:
                 self._authorize(self._world, item.actor.principal or "", command)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from domain.errors import Conflict, NotFound, Refused, ResurgamError, Unavailable
+from domain.errors import Conflict, Corrupt, NotFound, Refused, ResurgamError, Unavailable
 from domain.principal import principal_id
 from infra.control_plane import log_verification
 from infra.control_plane.job import Outcome
@@ -30,6 +30,7 @@ from tests.infra.control_plane.installation import (
 )
 
 WRITERS = 16
+DISK_FULL = Unavailable("the disk is full")
 
 
 @pytest.fixture
@@ -91,6 +92,18 @@ class TestIdempotency:
             plane.execute(command, ACTOR)
         plane.execute(user_request(1), ACTOR)
         assert plane.execute(command, ACTOR).status == "recorded"
+
+    def test_a_repeated_command_is_answered_though_it_could_not_be_prepared_again(self, plane: ControlPlane) -> None:
+        root = "/providers/Resurgam.Certificates/roots/root-1"
+        plane.execute(request("CreateCertificateAuthority", name="root-1", subject="CN=Root 1", validityDays=30), ACTOR)
+        leaf = request("IssueCertificate", "ticket-1", root=root, subject="CN=leaf", validityDays=3)
+        first = plane.execute(leaf, ACTOR)
+        second_root = request(
+            "RotateCertificateAuthority", name="root-2", subject="CN=Root 2", validityDays=30, overlapDays=1
+        )
+        plane.execute(second_root, ACTOR)
+        again = plane.execute(leaf, ACTOR)
+        assert (again.status, again.first) == ("repeated", first.first)
 
     def test_a_command_of_several_events_is_found_by_its_id(self, plane: ControlPlane) -> None:
         plane.execute(user_request(1), ACTOR)
@@ -244,13 +257,20 @@ class TestKeys:
 
 
 class TestFailures:
-    def test_a_batch_that_fails_is_repeated_singly_so_that_only_the_guilty_fails(self, database: Database) -> None:
-        faulty = FaultyDatabase(database, fails_for=b"user-3@region.example")
+    def test_a_batch_that_one_job_spoils_is_divided_so_that_only_the_guilty_fails(self, database: Database) -> None:
+        faulty = FaultyDatabase(database, fails_for=b"user-3@region.example", error=Corrupt("not to be written"))
         plane = ControlPlane(faulty, ROOT_KEY, cost=TEST_COST)
         answers = plane.execute_all([user_request(number) for number in range(1, 6)], ACTOR)
         assert [isinstance(answer, Outcome) for answer in answers] == [True, True, False, True, True]
-        assert isinstance(answers[2], Unavailable)
+        assert isinstance(answers[2], Corrupt)
         assert [exists(plane, number) for number in range(1, 6)] == [True, True, False, True, True]
+
+    def test_a_store_that_cannot_write_is_no_jobs_fault(self, database: Database) -> None:
+        faulty = FaultyDatabase(database, fails_for=b"user-3@region.example")
+        plane = ControlPlane(faulty, ROOT_KEY, cost=TEST_COST)
+        answers = plane.execute_all([user_request(number) for number in range(1, 6)], ACTOR)
+        assert all(isinstance(answer, Unavailable) for answer in answers)
+        assert not any(exists(plane, number) for number in range(1, 6))
 
     def test_after_a_failure_the_next_command_sees_the_store_and_not_the_lost_batch(self, database: Database) -> None:
         faulty = FaultyDatabase(database, fails_for=b"user-1@region.example")
@@ -292,8 +312,9 @@ class TestFailures:
 class FaultyDatabase:
     """A database whose transactions fail when they write certain bytes, or whose commits get lost on the way back."""
 
-    def __init__(self, real: Database, fails_for: bytes = b"") -> None:
+    def __init__(self, real: Database, fails_for: bytes = b"", error: Exception = DISK_FULL) -> None:
         self._real = real
+        self._error = error
         self.fails_for = fails_for
         self._lost = 0
         self._is_stored = False
@@ -332,7 +353,7 @@ class FaultyDatabase:
 
     def _fail_if_asked(self, session: Session) -> None:
         if self.fails_for and any(self.fails_for in bytes(record) for record in event_table.records(session)):
-            raise Unavailable("the disk is full")
+            raise self._error
 
 
 class _RolledBack(Exception):
