@@ -11,7 +11,7 @@ from domain.command import Command, Guid, Id, Prepared, Text
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, created, deleted
 from domain.offer import OFFER, addon_of
-from domain.resource import Kind, Link, World
+from domain.resource import Kind, Link, World, key
 from domain.tenancy import need_enabled, subscription_id, subscription_of
 
 
@@ -38,7 +38,7 @@ PlanReleased = EventType("acquired-plan.deleted", Nothing, deleted)
 
 def acquisition_key(subscription: str, plan: str) -> str:
     """Return the target of the link that counts how many times a subscription has a plan."""
-    return f"acquired-plan:{subscription}|{plan}"
+    return key("acquired-plan", subscription, plan)
 
 
 def _links(state: AcquiredPlan) -> Iterable[Link]:

@@ -103,6 +103,8 @@ class DeleteApplication(ApplicationCommand):
 class AddPasswordCredential(ApplicationCommand):
     """Give an application a client secret, for two years from now by default. Without `key_id` one is drawn."""
 
+    gives_roles: ClassVar[bool] = True
+
     secret_text: Secret
     key_id: Guid | None = None
     display_name: Text | None = None
@@ -123,6 +125,8 @@ class RemovePasswordCredential(ApplicationCommand):
 
 class AddKeyCredential(ApplicationCommand):
     """Give an application a certificate to log in with. Without `key_id` one is drawn."""
+
+    gives_roles: ClassVar[bool] = True
 
     certificate: CertificateText
     key_id: Guid | None = None

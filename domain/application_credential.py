@@ -13,7 +13,7 @@ from domain import resource_id
 from domain.event import STRICT, Event, EventType, Nothing, created, deleted
 from domain.principal import NAMESPACE
 from domain.public_certificate import PublicCertificate
-from domain.resource import Kind, Link, World
+from domain.resource import Kind, Link, World, key
 from domain.sealed_value import SealedValue
 
 CLIENT_SECRET_PURPOSE: Literal["client-secret-hash"] = "client-secret-hash"  # noqa: S105, it names a purpose
@@ -78,7 +78,7 @@ def key_credential_id(app_id: str, key_id: str) -> str:
 
 def key_credential_key(app_id: str, thumbprint: str) -> str:
     """Return the target of the link that finds an application's credential by its certificate."""
-    return f"key-credential:{app_id}|{thumbprint}"
+    return key("key-credential", app_id, thumbprint)
 
 
 def _password_links(state: PasswordCredential) -> Iterable[Link]:

@@ -1,4 +1,4 @@
-"""Backup recipients: the public keys that backups are encrypted to, so that a recovered deployment knows them by itself."""
+"""Backup recipients: the public keys that backups are encrypted to, which a recovered deployment knows by itself."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -101,7 +101,11 @@ def add_backup_recipient(world: World, now: str, prepared: Prepared, command: Ad
     kind = kind_of(command.recipient)
     for other in present:
         if other["recipient"] == command.recipient:
-            raise Refused(f"this recipient is {other['id']} already", rule="recipient-is-new", resource=other["id"])
+            raise Refused(
+                f"this recipient is {other['id']} already: there is nothing to add",
+                rule="recipient-is-new",
+                resource=other["id"],
+            )
         if other["recipientKind"] != kind and not (command.may_mix or other["mayMix"]):
             raise Refused(
                 f"{added} is a {kind} recipient and {other['id']} a {other['recipientKind']} one: "
@@ -110,7 +114,9 @@ def add_backup_recipient(world: World, now: str, prepared: Prepared, command: Ad
                 resource=added,
             )
     if len(present) >= RECIPIENTS_MAX:
-        raise Refused(f"there are {RECIPIENTS_MAX} recipients already: retire one first", rule="recipients-limit", resource=added)
+        raise Refused(
+            f"there are {RECIPIENTS_MAX} recipients already: retire one first", rule="recipients-limit", resource=added
+        )
     fields = BackupRecipientFields(
         recipient=command.recipient, recipientKind=kind, label=command.label, mayMix=command.may_mix, createdOn=now
     )

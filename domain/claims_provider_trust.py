@@ -22,7 +22,7 @@ CertificateTexts = Annotated[
 ]
 ClaimRules = Annotated[str, Field(max_length=65_536)]
 MetadataDocument = Annotated[str, Field(min_length=1, max_length=262_144)]
-MetadataUrl = Annotated[Text, Field(pattern=r"^https://[^\s/]+/\S*$")]
+MetadataUrl = Annotated[Text, Field(pattern=r"^https://[!-.0-~]+/[!-~]*$")]
 TokenLifetimeMinutes = Annotated[int, Field(ge=1, le=TOKEN_LIFETIME_MINUTES_MAX)]
 
 
@@ -119,6 +119,8 @@ class CreateClaimsProviderTrust(ClaimsProviderTrustCommand):
 class UpdateClaimsProviderTrust(ClaimsProviderTrustCommand):
     """Change the fields that are given; metadata as a URL replaces a document, and the other way round."""
 
+    gives_roles: ClassVar[bool] = True
+
     metadata_url: MetadataUrl | None = None
     metadata_document: MetadataDocument | None = None
     claim_rules: ClaimRules | None = None
@@ -129,6 +131,7 @@ class ReplaceClaimsProviderTrustCertificates(ClaimsProviderTrustCommand):
     """Follow the provider's rotation: the given certificates are trusted, and no other any more."""
 
     action: ClassVar[str] = "Resurgam.Federation/claimsProviderTrusts/replaceCertificates/action"
+    gives_roles: ClassVar[bool] = True
 
     certificates: CertificateTexts
 

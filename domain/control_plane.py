@@ -74,11 +74,13 @@ Decision = Callable[[World, str, Prepared, Any], list[Event]]
 KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for area in AREAS for kind in area.KINDS}
 DECISIONS: Mapping[type[Command], Decision] = {c: d for area in AREAS for c, d in area.DECISIONS.items()}
 COMMANDS: Mapping[str, type[Command]] = {command.__name__: command for command in DECISIONS}
-EVENTS: Mapping[str, tuple[Kind[Any], EventType[Any]]] = {e.name: (kind, e) for kind in KINDS.values() for e in kind.events}
+EVENTS: Mapping[str, tuple[Kind[Any], EventType[Any]]] = {
+    e.name: (kind, e) for kind in KINDS.values() for e in kind.events
+}
 
 
 def decide(world: World, now: str, prepared: Prepared, command: Command) -> list[Event]:
-    """Return the events that the command causes at `now` in this world, none if it changes nothing, or raise Refused."""
+    """Return the events that the command causes in this world, none if it changes nothing, or raise Refused."""
     return DECISIONS[type(command)](world, now, prepared, command)
 
 

@@ -12,7 +12,7 @@ from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, created, deleted
 from domain.offer import OFFER
 from domain.removal import must_be_unused
-from domain.resource import Kind, Link, World
+from domain.resource import Kind, Link, World, key
 from domain.tenancy import need_enabled, need_provider, subscription_id, subscription_of
 
 
@@ -50,12 +50,12 @@ OfferDelegationEnded = EventType("offer-delegation.deleted", Nothing, deleted)
 
 def provider_key(subscription_guid: str) -> str:
     """Return the target of the link that finds the delegated provider of a subscription."""
-    return f"delegated-provider:{subscription_guid}"
+    return key("delegated-provider", subscription_guid)
 
 
 def delegation_key(offer: str, subscription_guid: str) -> str:
     """Return the target of the link that keeps a delegation unique by offer and receiver."""
-    return f"offer-delegation:{offer}|{subscription_guid}"
+    return key("offer-delegation", offer, subscription_guid)
 
 
 def _delegated_provider_links(state: DelegatedProvider) -> Iterable[Link]:
@@ -221,8 +221,8 @@ def end_offer_delegation(world: World, now: str, prepared: Prepared, command: En
     return [OfferDelegationEnded(delegation["id"], Nothing())]
 
 
-def _must_be_first(world: World, key: str, rule: str) -> None:
-    same = world.sources(key, "key")
+def _must_be_first(world: World, target: str, rule: str) -> None:
+    same = world.sources(target, "key")
     if same:
         raise Refused(f"{same[0]} says the same already: there is nothing to create", rule=rule, resource=same[0])
 

@@ -12,7 +12,8 @@ class Usage(ResurgamError):
 class Refused(ResurgamError):
     """A rule, a precondition or the version gate forbids it; nothing was changed.
 
-    `rule` is the stable name of the rule and `resource` the id of the resource that it protects, for programs that act on them.
+    `rule` is the stable name of the rule and `resource` the id of the resource that it protects, for programs that act
+    on them.
     """
 
     def __init__(self, message: str, *, rule: str = "", resource: str = "") -> None:

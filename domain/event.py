@@ -15,7 +15,8 @@ State = Mapping[str, object]
 Payload = Mapping[str, object]
 P = TypeVar("P", bound=Payload)
 
-STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True, defer_build=True)
+"""Of every payload. Its validator is built at its first use: most processes need few of them, and start at once."""
 
 
 @with_config(STRICT)
@@ -37,9 +38,10 @@ Evolution = Callable[[State | None, str, Any], State | None]
 
 
 class EventType(Generic[P]):
-    """A kind of change: `name` is stored for ever, `schema` numbers the payload's form, `evolve` is what it does to a state.
+    """A kind of change, whose `name` is stored for ever and whose `schema` numbers the payload's form.
 
-    Calling it makes an event of the payload, which is checked here, before it can be recorded.
+    `evolve` is what it does to a state. Calling it makes an event of the payload, which is checked here, before it can
+    be recorded.
     """
 
     def __init__(self, name: str, payload: type[P], evolve: Evolution, *, schema: int = 1) -> None:
@@ -53,8 +55,12 @@ class EventType(Generic[P]):
         try:
             self.adapter.validate_python(payload)
         except ValidationError as error:
-            fields = ", ".join(".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors(include_input=False))
-            raise Refused(f"{self.name} of {resource} is malformed ({fields})", rule="event-well-formed", resource=resource) from None
+            fields = ", ".join(
+                ".".join(map(str, e["loc"])) + ": " + e["msg"] for e in error.errors(include_input=False)
+            )
+            raise Refused(
+                f"{self.name} of {resource} is malformed ({fields})", rule="event-well-formed", resource=resource
+            ) from None
         return Event(self.name, resource, payload)
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from typing import ClassVar, NotRequired
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from domain.command import Command, Prepared, Text
+from domain.command import Command, Lines, Prepared, Text
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, changed, created, deleted
 from domain.fields import differing, given
@@ -18,9 +18,10 @@ from domain.group_membership import (
     membership_path,
 )
 from domain.object_id import ObjectId
-from domain.principal import PRINCIPAL_KINDS, principal_id
+from domain.principal import need_principal, principal_id
 from domain.principal_references import references_ended
 from domain.resource import Kind, World
+from domain.role_assignment import must_leave_an_owner
 
 
 @with_config(STRICT)
@@ -62,7 +63,7 @@ class CreateGroup(Command):
 
     display_name: Text = Field(min_length=1)
     object_id: ObjectId | None = None
-    description: Text | None = None
+    description: Lines | None = None
     security_identifier: Text | None = None
 
     def scope(self) -> str:
@@ -76,7 +77,7 @@ class UpdateGroup(Command):
 
     object_id: ObjectId
     display_name: Text | None = Field(default=None, min_length=1)
-    description: Text | None = None
+    description: Lines | None = None
     security_identifier: Text | None = None
 
     def scope(self) -> str:
@@ -99,6 +100,7 @@ class AddGroupMember(Command):
     """Put a user, a service principal or another group into a group; both are named by object id."""
 
     action: ClassVar[str] = "Microsoft.Graph/groups/members/write"
+    gives_roles: ClassVar[bool] = True
 
     group_id: ObjectId
     member_id: ObjectId
@@ -143,13 +145,7 @@ def delete_group(world: World, now: str, prepared: Prepared, command: DeleteGrou
 def add_group_member(world: World, now: str, prepared: Prepared, command: AddGroupMember) -> list[Event]:
     """Both exist, and the group is not, at any depth, a member of the member. Adding twice changes nothing."""
     group = _need(world, command.group_id)
-    member = world.find(principal_id(command.member_id))
-    if member is None or member.kind not in PRINCIPAL_KINDS:
-        raise Refused(
-            f"principal {command.member_id} does not exist: create the user, group or service principal first",
-            rule="principal-exists",
-            resource=principal_id(command.member_id),
-        )
+    member = need_principal(world, command.member_id)
     membership = group_membership_id(group["id"], command.member_id)
     if GROUP_MEMBERSHIP.get(world, membership) is not None:
         return []
@@ -166,7 +162,7 @@ def add_group_member(world: World, now: str, prepared: Prepared, command: AddGro
 
 
 def remove_group_member(world: World, now: str, prepared: Prepared, command: RemoveGroupMember) -> list[Event]:
-    """The membership is a direct one."""
+    """The membership is a direct one, and without it there still is an Owner at the root '/'."""
     group = _need(world, command.group_id)
     membership = GROUP_MEMBERSHIP.need(
         world,
@@ -174,6 +170,7 @@ def remove_group_member(world: World, now: str, prepared: Prepared, command: Rem
         rule="group-membership-exists",
         advice="it may be gone already, or come from a nested group",
     )
+    must_leave_an_owner(world, membership["id"])
     return [GroupMemberRemoved(membership["id"], Nothing())]
 
 

@@ -1,4 +1,4 @@
-"""Instants as text, `2026-11-22T15:04:05.123456Z`: UTC, always six digits of microseconds, so that text order is time order."""
+"""Instants as text, `2026-11-22T15:04:05.123456Z`: UTC with six digits of microseconds, so that they sort by time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -50,8 +50,11 @@ def to_seconds(instant: str) -> int:
 
 
 def plus_days(instant: str, days: int) -> str:
-    """Return the instant that many times 24 hours later."""
-    return from_datetime(to_datetime(instant) + timedelta(days=days))
+    """Return the instant that many times 24 hours later; Usage if that is after the year 9999."""
+    try:
+        return from_datetime(to_datetime(instant) + timedelta(days=days))
+    except OverflowError:
+        raise Usage(f"{days} days after {instant} lie outside of the years 1 to 9999") from None
 
 
 def _checked(text: str) -> str:

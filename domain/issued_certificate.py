@@ -15,7 +15,7 @@ from domain.certificate_authority import (
     issuing_root,
     must_have_signed,
 )
-from domain.command import Command, Id, Prepared, Sealing, Text
+from domain.command import Command, Id, Lines, Prepared, Sealing
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, changed, created
 from domain.resource import Kind, Link, World
@@ -111,7 +111,7 @@ class IssueCertificate(Command):
         "serverAuth",
         "clientAuth",
     )
-    public_key: Text | None = None
+    public_key: Lines | None = None
     root: Id | None = None
 
     @model_validator(mode="after")

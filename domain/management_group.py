@@ -151,7 +151,10 @@ class RenameManagementGroup(Command):
 
 
 class MoveManagementGroup(Command):
-    """Move a management group, with all below it, under another parent; without `parent` below the root '/'."""
+    """Move a management group, with all below it, under another parent; without `parent` below the root '/'.
+
+    It is asked on the root '/', as moving changes which roles and policies are inherited from above.
+    """
 
     action: ClassVar[str] = "Microsoft.Management/managementGroups/write"
 
@@ -159,7 +162,7 @@ class MoveManagementGroup(Command):
     parent: Id | None = None
 
     def scope(self) -> str:
-        return self.id
+        return "/"
 
 
 class DeleteManagementGroup(Command):
@@ -174,7 +177,7 @@ class DeleteManagementGroup(Command):
 
 
 class AddSubscriptionToManagementGroup(Command):
-    """Put a subscription into a management group; if it is in another one, it moves."""
+    """Put a subscription into a management group; if it is in another one, it moves. It is asked on the root '/'."""
 
     action: ClassVar[str] = "Microsoft.Management/managementGroups/subscriptions/write"
 
@@ -182,11 +185,11 @@ class AddSubscriptionToManagementGroup(Command):
     subscription_id: Guid
 
     def scope(self) -> str:
-        return self.management_group_id
+        return "/"
 
 
 class RemoveSubscriptionFromManagementGroup(Command):
-    """Take a subscription out of its management group; it is then directly below the root '/'."""
+    """Take a subscription out of its management group, directly below the root '/', on which this is asked."""
 
     action: ClassVar[str] = "Microsoft.Management/managementGroups/subscriptions/delete"
 
@@ -194,7 +197,7 @@ class RemoveSubscriptionFromManagementGroup(Command):
     subscription_id: Guid
 
     def scope(self) -> str:
-        return self.management_group_id
+        return "/"
 
 
 def create_management_group(world: World, now: str, prepared: Prepared, command: CreateManagementGroup) -> list[Event]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, with_config
 from typing_extensions import TypedDict
 
 from domain import resource_id
-from domain.command import Command, Guid, Id, Ids, Name, Prepared, Text
+from domain.command import Command, Guid, Id, Ids, Lines, Name, Prepared, Text
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, changed, created, deleted
 from domain.fields import differing, given
@@ -15,7 +15,7 @@ from domain.plan import PLAN
 from domain.removal import must_be_unused
 from domain.resource import Kind, Link, World
 from domain.resource_id import fold
-from domain.tenancy import need_provider, need_resource_group, resource_group_id, resource_group_of
+from domain.tenancy import SUBSCRIPTION, need_provider, need_resource_group, resource_group_id, resource_group_of
 
 PLANS_MAX = 100
 """Plans that one offer links, of both types together."""
@@ -113,7 +113,7 @@ class CreateOffer(Command):
     resource_group: Name
     name: Name
     display_name: Text
-    description: Text | None = None
+    description: Lines | None = None
     external_reference_id: Text | None = None
     state: AccessibilityState = "Private"
     base_plan_ids: Ids = ()
@@ -139,7 +139,7 @@ class UpdateOffer(OfferCommand):
     """Change the fields that are given. A lower maximum ends no subscription."""
 
     display_name: Text | None = None
-    description: Text | None = None
+    description: Lines | None = None
     external_reference_id: Text | None = None
     max_subscriptions_per_account: Count | None = None
 
@@ -242,7 +242,7 @@ def unlink_plan(world: World, now: str, prepared: Prepared, command: UnlinkPlan)
     base_plans = [other for other in offer["basePlanIds"] if fold(other) != plan]
     addon_plans = [other for other in offer["addonPlans"] if fold(other["planId"]) != plan]
     if len(base_plans) < len(offer["basePlanIds"]):
-        if offer["state"] == "Public" or world.sources(offer["id"], "offer"):
+        if offer["state"] == "Public" or SUBSCRIPTION.sources(world, offer["id"], "offer"):
             _base_plan_must_be(offer["id"], base_plans)
         return [OfferChanged(offer["id"], OfferChanges(basePlanIds=base_plans))]
     if len(addon_plans) < len(offer["addonPlans"]):

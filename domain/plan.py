@@ -7,7 +7,7 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from domain import resource_id
-from domain.command import Command, Guid, Id, Ids, Name, Prepared, Text, Texts
+from domain.command import Command, Guid, Id, Ids, Lines, Name, Prepared, Text, Texts
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, changed, created, deleted
 from domain.fields import differing, given
@@ -77,7 +77,7 @@ class CreatePlan(Command):
     resource_group: Name
     name: Name
     display_name: Text
-    description: Text | None = None
+    description: Lines | None = None
     external_reference_id: Text | None = None
     quota_ids: Ids = ()
     sku_ids: Skus = ()
@@ -93,7 +93,7 @@ class UpdatePlan(Command):
 
     id: Id
     display_name: Text | None = None
-    description: Text | None = None
+    description: Lines | None = None
     external_reference_id: Text | None = None
     quota_ids: Ids | None = None
     sku_ids: Skus | None = None

@@ -7,7 +7,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from domain import resource_id
-from domain.command import Command, Id, Name, Prepared, Text
+from domain.command import Command, Id, Lines, Name, Prepared, Text
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, changed, created, deleted
 from domain.fields import differing, given
@@ -15,7 +15,7 @@ from domain.management_group import enclosing_scopes
 from domain.policy_definition import POLICY_DEFINITION, ParameterValues, PolicyDefinition, must_fit
 from domain.resource import Kind, Link, World
 from domain.resource_id import fold
-from domain.scope import need_scope
+from domain.scope import assignment_links, need_scope
 
 
 @with_config(STRICT)
@@ -51,7 +51,7 @@ PolicyUnassigned = EventType("policy-assignment.deleted", Nothing, deleted)
 
 def _links(state: PolicyAssignment) -> Iterable[Link]:
     yield "policy_definition", state["policyDefinitionId"]
-    yield "scope", state["scope"]
+    yield from assignment_links(state["scope"])
 
 
 POLICY_ASSIGNMENT = Kind[PolicyAssignment](
@@ -78,7 +78,7 @@ class AssignPolicy(Command):
     policy_definition_id: Id
     parameters: ParameterValues | None = None
     display_name: Text | None = None
-    description: Text | None = None
+    description: Lines | None = None
 
     def scope(self) -> str:
         return self.scope_id
@@ -92,7 +92,7 @@ class UpdatePolicyAssignment(Command):
     id: Id
     parameters: ParameterValues | None = None
     display_name: Text | None = None
-    description: Text | None = None
+    description: Lines | None = None
 
     def scope(self) -> str:
         return resource_id.extended_scope(self.id)

@@ -7,13 +7,17 @@ from pydantic import AfterValidator, Field, JsonValue, with_config
 from typing_extensions import TypedDict
 
 from domain import resource_id
-from domain.command import Command, Id, Name, Prepared, Text
+from domain.command import Command, Id, Lines, Name, Prepared, Text
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, changed, created, deleted
 from domain.fields import differing, given
 from domain.removal import must_be_unused
 from domain.resource import Kind, Link, World
-from domain.scope import need_scope
+from domain.resource_id import fold
+from domain.scope import MANAGEMENT_GROUP_TYPE, SUBSCRIPTION_TYPE, need_scope, resource_type
+
+DEFINITION_TYPES = frozenset({"", fold(SUBSCRIPTION_TYPE), fold(MANAGEMENT_GROUP_TYPE)})
+"""The types of scope that hold definitions; that of the root '/' is empty."""
 
 PolicyType = Literal["NotSpecified", "BuiltIn", "Custom"]
 Mode = Literal["NotSpecified", "Indexed", "All"]
@@ -101,7 +105,7 @@ class DefinePolicy(Command):
     policy_type: PolicyType = "Custom"
     mode: Mode = "All"
     display_name: Text | None = None
-    description: Text | None = None
+    description: Lines | None = None
     metadata: JsonObject | None = None
     parameters: ParameterDefinitions | None = None
 
@@ -118,7 +122,7 @@ class UpdatePolicy(Command):
     policy_rule: JsonObject | None = None
     mode: Mode | None = None
     display_name: Text | None = None
-    description: Text | None = None
+    description: Lines | None = None
     metadata: JsonObject | None = None
     parameters: ParameterDefinitions | None = None
 
@@ -138,10 +142,16 @@ class DeletePolicy(Command):
 
 
 def define_policy(world: World, now: str, prepared: Prepared, command: DefinePolicy) -> list[Event]:
-    """The name is new, the scope exists, and the rule has the form of a rule."""
+    """The name is new, the scope exists and may hold definitions, and the rule has the form of a rule."""
     definition = policy_definition_id(command.scope_id, command.name)
     POLICY_DEFINITION.must_be_new(world, definition)
-    need_scope(world, command.scope_id)
+    if fold(resource_type(need_scope(world, command.scope_id))) not in DEFINITION_TYPES:
+        raise Refused(
+            f"policy definition {definition} would stand at {command.scope_id}: "
+            "define it at '/', a management group or a subscription, and assign it there",
+            rule="policy-definition-scope",
+            resource=definition,
+        )
     _must_be_rule(definition, command.policy_rule)
     return [PolicyDefined(definition, given(PolicyDefinitionFields, command))]
 

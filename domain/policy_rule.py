@@ -155,7 +155,10 @@ def _field_condition(parts: Mapping[str, Json]) -> Field:
     if len(operators) != 1:
         raise NotEvaluated(f"field {field!r} with {len(operators)} operators instead of one")
     value = parts[operators[0]]
-    if isinstance(value, list) != (operators[0] in LIST_OPERATORS) or isinstance(value, dict):
+    has_form = isinstance(value, list) == (operators[0] in LIST_OPERATORS) and not (
+        value is None or isinstance(value, dict)
+    )
+    if not has_form or (operators[0] == "exists" and _text(value) not in ("true", "false")):
         raise NotEvaluated(f"operator {operators[0]!r} with a value of another form")
     return Field(field, operators[0], value)
 

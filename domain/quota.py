@@ -54,10 +54,11 @@ class StorageQuotaLimits(TypedDict):
 
 
 def _kind(service: str, title: str, limits: type[Any]) -> Kind[Any]:
-    """Return the kind; a change carries all limits."""
+    """Return the kind; a change carries all limits, and where there are none nothing can change."""
+    change = () if limits is Nothing else (EventType(f"{service}-quota.changed", limits, changed),)
     events = (
         EventType(f"{service}-quota.created", limits, created),
-        EventType(f"{service}-quota.changed", limits, changed),
+        *change,
         EventType(f"{service}-quota.deleted", Nothing, deleted),
     )
     return Kind(f"{service}-quota", "subscriptions", f"{title} quota", events)
@@ -265,7 +266,7 @@ def delete_quota(world: World, now: str, prepared: Prepared, command: DeleteQuot
     """No plan names the quota."""
     quota = command.kind.need(world, command.id, rule="quota-exists")
     must_be_unused(world, quota["id"], "quota", rule="quota-unused")
-    return [command.kind.events[2](quota["id"], Nothing())]
+    return [command.kind.events[-1](quota["id"], Nothing())]
 
 
 DECISIONS = {

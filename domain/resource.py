@@ -2,16 +2,35 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 from domain.errors import Refused
 from domain.event import EventType, State
+from domain.resource_id import fold
 
 Service = Literal["deployment", "identity", "federation", "certificates", "subscriptions", "vaults", "roles"]
-SERVICES: tuple[Service, ...] = ("deployment", "identity", "federation", "certificates", "subscriptions", "vaults", "roles")
+SERVICES: tuple[Service, ...] = (
+    "deployment",
+    "identity",
+    "federation",
+    "certificates",
+    "subscriptions",
+    "vaults",
+    "roles",
+)
 
 Link = tuple[str, str]
-"""(relation, id of the target)."""
+"""(relation, target): the id of another resource, or an alternate key of this one, see `key`."""
+
+
+def key(name: str, *parts: str) -> str:
+    """Return the target of a link by which a resource is found, or kept unique, by something other than its id.
+
+    Parts are equal as ids are. They are hashed because a target must fit into an index entry beside an id.
+    """
+    folded = "\n".join(map(fold, parts))
+    return f"{name}:{sha256(folded.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +86,9 @@ class Kind(Generic[S]):
         found = world.find(resource_id)
         return cast(S, found.state) if found is not None and found.kind == self.name else None
 
-    def need(self, world: World, resource_id: str, *, rule: str, advice: str = "create it first or correct the id") -> S:
+    def need(
+        self, world: World, resource_id: str, *, rule: str, advice: str = "create it first or correct the id"
+    ) -> S:
         """Return the state, or refuse by name because something depends on a resource that is not there."""
         state = self.get(world, resource_id)
         if state is None:
@@ -79,7 +100,9 @@ class Kind(Generic[S]):
         found = world.find(resource_id)
         if found is not None:
             raise Refused(
-                f"{self.title} {found.id} exists already: change it, or choose another name", rule="id-is-new", resource=found.id
+                f"{self.title} {found.id} exists already: change it, or choose another name",
+                rule="id-is-new",
+                resource=found.id,
             )
 
     def sources(self, world: World, target: str, relation: str) -> list[tuple[str, S]]:

@@ -8,7 +8,7 @@ from domain.command import Command, Guid, Id, Name, Prepared
 from domain.errors import Refused
 from domain.event import Event
 from domain.fields import given
-from domain.removal import removed
+from domain.removal import once, removed
 from domain.resource import World
 from domain.tenancy import (
     RESOURCE_GROUP,
@@ -102,7 +102,7 @@ def delete_resource_group(world: World, now: str, prepared: Prepared, command: D
                 resource=group,
             )
         events += deletion(world, now, vault)
-    return [*events, *removed(world, group)]
+    return once([*events, *removed(world, group)])
 
 
 DECISIONS = {

@@ -1,9 +1,10 @@
 """ARM resource ids: how they are checked, compared and taken apart.
 
-An id is shown as it was written and compared after folding. The folding is fixed for ever: it decides the originator id of
-every recorded event.
+An id is shown as it was written and compared after folding. The folding is fixed for ever: it decides the originator
+id of every recorded event.
 """
 
+import re
 import unicodedata
 
 from domain.errors import Usage
@@ -12,10 +13,12 @@ BYTES_MAX = 1024
 """In UTF-8, as written and folded: two ids fit into one index entry of every database."""
 PROVIDERS = "providers"
 FORBIDDEN = frozenset("%?#\\&<>")
+PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._:@+=-]+")
+"""What nearly every segment is made of, and what needs no look at each character."""
 
 
 def fold(resource_id: str) -> str:
-    """Return the form in which equal ids are equal: NFC and casefold, repeated until nothing changes (Unicode 3.13, D145)."""
+    """Return the form in which equal ids are equal: NFC and casefold, until nothing changes (Unicode 3.13, D145)."""
     if resource_id.isascii():
         return resource_id.lower()
     while True:
@@ -47,6 +50,8 @@ def check_segment(segment: str, resource_id: str) -> None:
     """Raise Usage unless `segment` can stand between two slashes of an id."""
     if not segment or segment != segment.strip() or segment in (".", ".."):
         raise Usage(f"resource id {resource_id!r} has an empty, dotted or space-padded segment")
+    if PLAIN_SEGMENT.fullmatch(segment):
+        return
     bad = [c for c in segment if c in FORBIDDEN or unicodedata.category(c)[0] == "C"]
     if bad:
         raise Usage(f"resource id {resource_id!r} holds the character {bad[0]!r}, which ids may not hold")
@@ -70,19 +75,23 @@ def name(resource_id: str) -> str:
 def parent_scopes(scope: str) -> list[str]:
     """Return the scope itself and every enclosing ARM scope by its path, narrowest first, the root '/' last.
 
-    An ARM id is a row of pairs (`subscriptions/{s}`, `resourceGroups/{g}`, `providers/{namespace}`, `{type}/{name}` …), and
-    every shorter row encloses it, except those that end with a bare namespace. The management groups above a subscription are
-    no part of the path; see `projections.access`.
+    An ARM id is a row of pairs (`subscriptions/{s}`, `resourceGroups/{g}`, `providers/{namespace}`, `{type}/{name}` …),
+    and every shorter row encloses it, except those that end with a bare namespace. The management groups above a
+    subscription are no part of the path; see `domain.management_group.enclosing_scopes`.
     """
     parts = scope.strip("/").split("/")
     chain = []
     for end in range(len(parts), 1, -2):
-        if parts[end - 2].lower() != PROVIDERS:
+        if fold(parts[end - 2]) != PROVIDERS:
             chain.append("/" + "/".join(parts[:end]))
     return [*chain, "/"]
 
 
 def extended_scope(extension_id: str) -> str:
-    """Return the scope that an extension resource stands on: `S` of `S/providers/Microsoft.Authorization/roleAssignments/x`."""
-    at = extension_id.lower().rfind(f"/{PROVIDERS}/")
-    return extension_id[:at] or "/"
+    """Return the scope that an extension stands on: `S` of `S/providers/Microsoft.Authorization/roleAssignments/x`.
+
+    An id without a provider is no extension, and stands for itself.
+    """
+    parts = extension_id.split("/")
+    at = max((i for i, part in enumerate(parts[:-1]) if fold(part) == PROVIDERS), default=len(parts))
+    return "/".join(parts[:at]) or "/"

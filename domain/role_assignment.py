@@ -1,7 +1,6 @@
 """Role assignments: who holds which role at which scope; unique per principal, role and scope."""
 
-from collections.abc import Collection, Iterable
-from hashlib import sha256
+from collections.abc import Iterable, Iterator, Set
 from typing import ClassVar
 
 from pydantic import with_config
@@ -9,15 +8,19 @@ from typing_extensions import TypedDict
 
 from domain import resource_id
 from domain.built_in_role import OWNER
-from domain.command import Command, Guid, Id, Prepared
+from domain.command import ASSIGN_ROLES, Command, Guid, Id, Prepared
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, created, deleted
+from domain.group_membership import GROUP_MEMBERSHIP
 from domain.object_id import ObjectId
-from domain.principal import PRINCIPAL_KINDS, principal_id
-from domain.resource import Kind, Link, World
+from domain.principal import need_principal, principal_id
+from domain.resource import Kind, Link, World, key
 from domain.resource_id import fold
 from domain.role_definition import ROLE_DEFINITION, assignable_at
-from domain.scope import need_scope
+from domain.scope import assignment_links, need_scope
+
+ROOT_OWNERS = "role-assignment:root-owner"
+"""The target of the links by which the assignments of Owner at the root '/' are found."""
 
 
 @with_config(STRICT)
@@ -41,15 +44,16 @@ RoleUnassigned = EventType("role-assignment.deleted", Nothing, deleted)
 
 
 def unique_key(principal: str, role_definition: str, scope: str) -> str:
-    """Return the target of the link that keeps an assignment unique; hashed, as three ids are too long for an index entry."""
-    triple = "|".join(map(resource_id.fold, (principal, role_definition, scope)))
-    return f"role-assignment:{sha256(triple.encode()).hexdigest()}"
+    """Return the target of the link that keeps an assignment unique."""
+    return key("role-assignment", principal, role_definition, scope)
 
 
 def _links(state: RoleAssignment) -> Iterable[Link]:
     yield "principal", principal_id(state["principalId"])
     yield "role_definition", state["roleDefinitionId"]
-    yield "scope", state["scope"]
+    yield from assignment_links(state["scope"])
+    if state["scope"] == "/" and fold(state["roleDefinitionId"]) == fold(OWNER):
+        yield "key", ROOT_OWNERS
     yield "key", unique_key(state["principalId"], state["roleDefinitionId"], state["scope"])
 
 
@@ -66,7 +70,7 @@ def role_assignment_id(scope: str, name: str) -> str:
 class AssignRole(Command):
     """Give a principal, named by its object id, a role at a scope. `name` is a GUID; without it one is drawn."""
 
-    action: ClassVar[str] = "Microsoft.Authorization/roleAssignments/write"
+    action: ClassVar[str] = ASSIGN_ROLES
 
     scope_id: Id
     role_definition_id: Id
@@ -78,7 +82,7 @@ class AssignRole(Command):
 
 
 class UnassignRole(Command):
-    """Take a role assignment away; the last Owner at the root '/' stays, or nobody could assign roles again."""
+    """Take a role assignment away; somebody remains Owner at the root '/', or nobody could assign roles again."""
 
     action: ClassVar[str] = "Microsoft.Authorization/roleAssignments/delete"
 
@@ -94,13 +98,7 @@ def assign_role(world: World, now: str, prepared: Prepared, command: AssignRole)
     ROLE_ASSIGNMENT.must_be_new(world, assignment)
     scope = need_scope(world, command.scope_id)
     role = ROLE_DEFINITION.need(world, command.role_definition_id, rule="role-exists")
-    principal = world.find(principal_id(command.principal_id))
-    if principal is None or principal.kind not in PRINCIPAL_KINDS:
-        raise Refused(
-            f"principal {command.principal_id} does not exist: create the user, group or service principal first",
-            rule="principal-exists",
-            resource=principal_id(command.principal_id),
-        )
+    principal = need_principal(world, command.principal_id)
     if not assignable_at(world, role, scope):
         raise Refused(
             f"role {role['roleName']} may not be assigned at {scope}: "
@@ -116,34 +114,47 @@ def assign_role(world: World, now: str, prepared: Prepared, command: AssignRole)
             resource=same[0],
         )
     fields = RoleAssignmentFields(
-        roleDefinitionId=role["id"], principalId=command.principal_id, scope=scope, createdOn=now
+        roleDefinitionId=role["id"], principalId=str(principal.state["objectId"]), scope=scope, createdOn=now
     )
     return [RoleAssigned(assignment, fields)]
 
 
-def must_leave_an_owner(world: World, going: Collection[str]) -> None:
-    """Refuse if taking these assignments away would leave nobody with the role Owner at the root '/'."""
-    ending = set(map(fold, going))
-    if not any(_is_root_owner(state) for state in (ROLE_ASSIGNMENT.get(world, assignment) for assignment in going)):
+def must_leave_an_owner(world: World, *going: str) -> None:
+    """Refuse if nobody would be Owner at the root '/' once these are gone: assignments, memberships or principals.
+
+    Whoever is disabled is gone too; and where nobody was Owner before, there is nothing to keep.
+    """
+    if any(_root_owners(world, set(map(fold, going)))) or not any(_root_owners(world, frozenset())):
         return
-    for assignment, state in ROLE_ASSIGNMENT.sources(world, "/", "scope"):
-        if _is_root_owner(state) and fold(assignment) not in ending:
-            return
     raise Refused(
-        f"without {', '.join(going)} nobody would be Owner at '/': assign another Owner there first",
+        f"without {going[0]} nobody who is enabled would be Owner at '/': make somebody else Owner there first",
         rule="an-owner-remains",
-        resource=next(iter(going)),
+        resource=going[0],
     )
 
 
-def _is_root_owner(assignment: RoleAssignment | None) -> bool:
-    return assignment is not None and assignment["scope"] == "/" and fold(assignment["roleDefinitionId"]) == fold(OWNER)
+def _root_owners(world: World, going: Set[str]) -> Iterator[str]:
+    """Yield the enabled users and service principals that are Owner at '/', themselves or through groups."""
+    assignments = ROLE_ASSIGNMENT.sources(world, ROOT_OWNERS, "key")
+    reached = [principal_id(state["principalId"]) for held, state in assignments if fold(held) not in going]
+    seen = set(map(fold, reached))
+    for identity in reached:
+        principal = world.find(identity)
+        if principal is None or fold(identity) in going:
+            continue
+        if principal.state.get("accountEnabled"):
+            yield principal.id
+        for membership, state in GROUP_MEMBERSHIP.sources(world, identity, "group"):
+            member = principal_id(state["memberId"])
+            if fold(membership) not in going and fold(member) not in seen:
+                seen.add(fold(member))
+                reached.append(member)
 
 
 def unassign_role(world: World, now: str, prepared: Prepared, command: UnassignRole) -> list[Event]:
-    """The assignment exists and is not the last one that makes an Owner at the root '/'."""
+    """The assignment exists, and without it there still is an Owner at the root '/'."""
     assignment = ROLE_ASSIGNMENT.need(world, command.id, rule="role-assignment-exists", advice="it may be gone already")
-    must_leave_an_owner(world, [assignment["id"]])
+    must_leave_an_owner(world, assignment["id"])
     return [RoleUnassigned(assignment["id"], Nothing())]
 
 

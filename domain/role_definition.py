@@ -8,13 +8,13 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 from domain import resource_id
-from domain.command import Command, Guid, Id, Ids, Prepared, Text, Texts
+from domain.command import Command, Guid, Id, Ids, Lines, Prepared, Text, Texts
 from domain.errors import Refused
 from domain.event import STRICT, Event, EventType, Nothing, changed, created, deleted
 from domain.fields import given
 from domain.management_group import enclosing_scopes
 from domain.removal import must_be_unused
-from domain.resource import Kind, Link, World
+from domain.resource import Kind, Link, World, key
 from domain.resource_id import fold
 from domain.scope import need_scope
 
@@ -66,7 +66,7 @@ RoleDeleted = EventType("role-definition.deleted", Nothing, deleted)
 
 
 def _name_key(role_name: str) -> str:
-    return f"role-name:{role_name}"
+    return key("role-name", role_name)
 
 
 def _links(state: RoleDefinition) -> Iterable[Link]:
@@ -105,13 +105,13 @@ class Permission(BaseModel):
     not_actions: Texts = ()
     data_actions: Texts = ()
     not_data_actions: Texts = ()
-    condition: Text | None = None
+    condition: Lines | None = None
     condition_version: Text | None = None
 
 
 Permissions = Annotated[tuple[Permission, ...], Field(strict=False, min_length=1)]
-AssignableScopes = Annotated[Ids, Field(min_length=1)]
-RoleName = Annotated[str, Field(min_length=1, max_length=512)]
+AssignableScopes = Annotated[Ids, Field(min_length=1, max_length=2_000)]
+RoleName = Annotated[Text, Field(min_length=1, max_length=512)]
 
 
 class DefineRole(Command):
@@ -123,7 +123,7 @@ class DefineRole(Command):
     role_name: RoleName
     permissions: Permissions
     assignable_scopes: AssignableScopes
-    description: Text = ""
+    description: Lines = ""
     type: RoleType = "CustomRole"
     scope_id: Id = "/"
 
@@ -138,7 +138,7 @@ class UpdateRole(Command):
 
     id: Id
     role_name: RoleName | None = None
-    description: Text | None = None
+    description: Lines | None = None
     permissions: Permissions | None = None
     assignable_scopes: AssignableScopes | None = None
 
@@ -158,16 +158,22 @@ class DeleteRole(Command):
 
 
 def define_role(world: World, now: str, prepared: Prepared, command: DefineRole) -> list[Event]:
-    """The name is new, and so is the role name in the whole tenant; the assignable scopes exist."""
+    """The name is new, and so is the role name in the whole tenant; the assignable scopes exist, within its own."""
     role = role_definition_id(command.name, command.scope_id)
     before = ROLE_DEFINITION.get(world, role)
     if before is not None and before["type"] == command.type == "BuiltInRole":
         return _change(world, before, command)
     ROLE_DEFINITION.must_be_new(world, role)
+    if command.type == "BuiltInRole" and command.scope_id != "/":
+        raise Refused(
+            f"role {role} would be built in at {command.scope_id}: define it at the root '/', or as a custom role",
+            rule="built-in-role-at-root",
+            resource=role,
+        )
     need_scope(world, command.scope_id)
     _must_be_unique(world, role, command.role_name)
     fields = given(RoleDefinitionFields, command)
-    fields["assignableScopes"] = [need_scope(world, scope) for scope in command.assignable_scopes]
+    fields["assignableScopes"] = _assignable_scopes(world, role, command.assignable_scopes)
     return [RoleDefined(role, fields)]
 
 
@@ -200,12 +206,30 @@ def _change(world: World, role: RoleDefinition, command: DefineRole | UpdateRole
     if "roleName" in change:
         _must_be_unique(world, role["id"], change["roleName"])
     if "assignableScopes" in change:
-        change["assignableScopes"] = [need_scope(world, scope) for scope in change["assignableScopes"]]
+        change["assignableScopes"] = _assignable_scopes(world, role["id"], change["assignableScopes"])
         _must_cover_assignments(world, role, change["assignableScopes"])
     differing = cast(
         RoleDefinitionChange, {field: value for field, value in change.items() if role.get(field) != value}
     )
     return [RoleChanged(role["id"], differing)] if differing else []
+
+
+def _assignable_scopes(world: World, role: str, scopes: Iterable[str]) -> list[str]:
+    """Return the scopes as they were first written, or refuse; where a role is defined, it can be changed.
+
+    So a role that others hold elsewhere must not be defined where they have no say.
+    """
+    defined_at = resource_id.extended_scope(role)
+    found = [need_scope(world, scope) for scope in scopes]
+    for scope in found:
+        if not _covered(world, [defined_at], scope):
+            raise Refused(
+                f"role {role} may not be assignable at {scope}, which is not within {defined_at}, where it is defined: "
+                "define it at a scope that encloses both",
+                rule="role-assignable-where-defined",
+                resource=role,
+            )
+    return found
 
 
 def _must_be_unique(world: World, role: str, role_name: str) -> None:

@@ -40,8 +40,8 @@ def sealed_values(value: object) -> Iterator[SealedValue]:
 def key_ids(value: object) -> Iterator[str]:
     """Yield the ids of the data keys of every sealed value in a state.
 
-    The keys that a resource needs are a pure function of its state: a key that was in the state before and is not in the state
-    after is destroyed with that change.
+    The keys that a resource needs are a pure function of its state: a key that was in the state before and is not in
+    the state after is destroyed with that change.
     """
     for sealed in sealed_values(value):
         yield str(sealed["keyId"])

@@ -1,7 +1,7 @@
 """Secrets: names in a vault under which versions of a value are kept, and how they are deleted, recovered and purged.
 
 A deleted secret keeps its name and its versions until it is recovered or purged; a purge takes every version, and with
-the sealed values their keys.
+the sealed values their keys. In a subscription that is not Enabled secrets can only be read, deleted and purged.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from domain.event import STRICT, Event, EventType, Nothing, Payload, State, chan
 from domain.instant import plus_days, to_seconds
 from domain.removal import removed
 from domain.resource import Kind, Link, World
-from domain.vault_state import need_vault
+from domain.vault_state import need_vault, need_writable_vault
 
 SecretName = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,127}$")]
 
@@ -125,15 +125,16 @@ def delete_secret(world: World, now: str, prepared: Prepared, command: DeleteSec
     secret = need_secret(world, command.id)["id"]
     vault = need_vault(world, vault_of(secret))
     if not vault["enableSoftDelete"]:
-        return list(removed(world, secret))
+        return removed(world, secret)
     purge_date = plus_days(now, vault["softDeleteRetentionInDays"])
     deletion = SecretDeletion(deletedDate=to_seconds(now), scheduledPurgeDate=to_seconds(purge_date))
     return [SecretDeleted(secret, deletion)]
 
 
 def recover_secret(world: World, now: str, prepared: Prepared, command: RecoverSecret) -> list[Event]:
-    """The secret is not purged; one that is not deleted stays as it is."""
+    """The secret is not purged, and its subscription is Enabled; one that is not deleted stays as it is."""
     secret = _need_kept(world, command.id)
+    need_writable_vault(world, vault_of(secret["id"]))
     return [SecretRecovered(secret["id"], Nothing())] if "deletedDate" in secret else []
 
 
@@ -152,7 +153,7 @@ def purge_secret(world: World, now: str, prepared: Prepared, command: PurgeSecre
             rule="purge-protection",
             resource=secret["id"],
         )
-    return list(removed(world, secret["id"]))
+    return removed(world, secret["id"])
 
 
 def _need_kept(world: World, secret: str) -> SecretState:

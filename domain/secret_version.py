@@ -23,8 +23,9 @@ from domain.secret import (
     must_not_be_deleted,
     need_secret,
     secret_id,
+    vault_of,
 )
-from domain.vault_state import need_vault
+from domain.vault_state import need_writable_vault
 
 SECRET_PURPOSE = "secret-value"  # noqa: S105, it names a purpose
 
@@ -160,8 +161,8 @@ class UpdateSecretAttributes(Command):
 
 
 def set_secret(world: World, now: str, prepared: Prepared, command: SetSecret) -> list[Event]:
-    """The vault is there, and the secret is new or not deleted."""
-    vault = need_vault(world, command.vault_id)
+    """The vault is there, its subscription is Enabled, and the secret is new or not deleted."""
+    vault = need_writable_vault(world, command.vault_id)
     existing = SECRET.get(world, command.scope())
     if existing is not None:
         must_not_be_deleted(existing)
@@ -185,9 +186,10 @@ def set_secret(world: World, now: str, prepared: Prepared, command: SetSecret) -
 def update_secret_attributes(
     world: World, now: str, prepared: Prepared, command: UpdateSecretAttributes
 ) -> list[Event]:
-    """The version exists, and neither its secret nor its vault is deleted."""
+    """The version exists, neither its secret nor its vault is deleted, and the subscription is Enabled."""
     version = SECRET_VERSION.need(world, command.id, rule="secret-version-exists")
-    need_secret(world, secret_of(version["id"]))
+    secret = need_secret(world, secret_of(version["id"]))
+    need_writable_vault(world, vault_of(secret["id"]))
     changes = differing(SecretVersionChanges, version, command)
     attributes = version["attributes"].copy()
     _limit(attributes, command)

@@ -10,12 +10,13 @@ from domain.application import need_application
 from domain.application_credential import application_id
 from domain.command import Command, Guid, Prepared, Text
 from domain.errors import Refused
-from domain.event import STRICT, Event, EventType, Nothing, Payload, State, changed, created, deleted
+from domain.event import STRICT, Event, EventType, Nothing, changed, created, deleted
 from domain.fields import differing
 from domain.object_id import ObjectId
-from domain.principal import principal_id
+from domain.principal import disabled, enabled, principal_id
 from domain.principal_references import references_ended
 from domain.resource import Kind, Link, World
+from domain.role_assignment import must_leave_an_owner
 
 
 @with_config(STRICT)
@@ -41,18 +42,10 @@ class ServicePrincipal(ServicePrincipalFields):
     id: str
 
 
-def _enabled(state: State | None, resource: str, payload: Payload) -> State:
-    return changed(state, resource, {"accountEnabled": True})
-
-
-def _disabled(state: State | None, resource: str, payload: Payload) -> State:
-    return changed(state, resource, {"accountEnabled": False})
-
-
 ServicePrincipalCreated = EventType("service-principal.created", ServicePrincipalFields, created)
 ServicePrincipalChanged = EventType("service-principal.changed", ServicePrincipalChanges, changed)
-ServicePrincipalEnabled = EventType("service-principal.enabled", Nothing, _enabled)
-ServicePrincipalDisabled = EventType("service-principal.disabled", Nothing, _disabled)
+ServicePrincipalEnabled = EventType("service-principal.enabled", Nothing, enabled)
+ServicePrincipalDisabled = EventType("service-principal.disabled", Nothing, disabled)
 ServicePrincipalDeleted = EventType("service-principal.deleted", Nothing, deleted)
 
 
@@ -173,8 +166,9 @@ def enable_service_principal(
 def disable_service_principal(
     world: World, now: str, prepared: Prepared, command: DisableServicePrincipal
 ) -> list[Event]:
-    """Disabling twice changes nothing."""
+    """Somebody else is Owner at the root '/'. Disabling twice changes nothing."""
     service_principal = _need(world, command)
+    must_leave_an_owner(world, service_principal["id"])
     if not service_principal["accountEnabled"]:
         return []
     return [ServicePrincipalDisabled(service_principal["id"], Nothing())]

@@ -64,12 +64,15 @@ class NewSubscription(Command):
 
 
 class Subscribe(NewSubscription):
-    """Subscribe to a Public offer, as a user does without the operator."""
+    """Subscribe to a Public offer, as every user may without the operator, for itself."""
 
     action: ClassVar[str] = "Microsoft.Subscriptions/subscriptions/write"
 
     def scope(self) -> str:
         return "/"
+
+    def self_service(self) -> str:
+        return self.owner
 
 
 class CreateUserSubscription(NewSubscription):
@@ -154,10 +157,11 @@ def update_subscription(world: World, now: str, prepared: Prepared, command: Upd
     subscription = _need_live(world, command)
     changes = differing(SubscriptionChanges, subscription, command)
     if "owner" in changes:
-        changes["owner"] = _owner(world, subscription["id"], changes["owner"])
-        if changes["owner"] == subscription["owner"]:
+        if fold(changes["owner"]) == fold(subscription["owner"]):
             del changes["owner"]
-        elif "offerId" in subscription:
+        else:
+            changes["owner"] = _owner(world, subscription["id"], changes["owner"])
+        if "owner" in changes and "offerId" in subscription:
             _account_must_have_room(
                 world, changes["owner"], OFFER.need(world, subscription["offerId"], rule="offer-exists")
             )

@@ -128,7 +128,7 @@ def _taken_along(world: World, now: str, subscription: Subscription, command: Op
     if isinstance(command, DeleteSubscription):
         return _resources_deleted(world, now, subscription, cascade=command.cascade)
     if isinstance(command, CompleteSubscriptionDeletion):
-        return list(contents_removed(world, subscription["id"]))
+        return contents_removed(world, subscription["id"])
     return []
 
 
@@ -155,4 +155,4 @@ def _resources_deleted(world: World, now: str, subscription: Subscription, *, ca
     for _, vault in vaults:
         must_be_purgeable(vault, now)
     going = [resource for resource, _ in (*vaults, *groups, *plans)]
-    return [event for resource in going for event in removed(world, resource)]
+    return removed(world, *going)

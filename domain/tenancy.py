@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from domain import resource_id
 from domain.errors import Refused
 from domain.event import STRICT, EventType, Evolution, Nothing, Payload, State, changed, created, deleted
-from domain.resource import Kind, Link, World
+from domain.resource import Kind, Link, World, key
 
 SubscriptionState = Literal["Enabled", "Disabled", "Deleting", "PartiallyDeleted", "Deleted"]
 """The states that Azure Stack Hub uses; it also declares NotDefined, Warned and PastDue, and never sets them."""
@@ -74,12 +74,12 @@ SubscriptionDeleted = EventType("subscription.deleted", Nothing, _becomes("Delet
 
 def owner_key(user_principal_name: str) -> str:
     """Return the target of the link by which a user's subscriptions are found."""
-    return f"subscription-owner:{user_principal_name}"
+    return key("subscription-owner", user_principal_name)
 
 
 def account_key(owner: str, offer: str) -> str:
     """Return the target of the link that counts an account's subscriptions to an offer."""
-    return f"subscription-account:{owner}|{offer}"
+    return key("subscription-account", owner, offer)
 
 
 def _subscription_links(state: Subscription) -> Iterable[Link]:

@@ -1,25 +1,36 @@
 """Users: people who log in with a password of their own, or through a claims provider trust that vouches for them."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, NotRequired
 
-from pydantic import Field, with_config
+from pydantic import AfterValidator, Field, with_config
 from typing_extensions import TypedDict
 
 from domain.claims_provider_trust import CLAIMS_PROVIDER_TRUST, claims_provider_trust_id
 from domain.command import Command, Name, Prepared, Sealing, Secret, Text
 from domain.errors import Refused
-from domain.event import STRICT, Event, EventType, Nothing, Payload, State, changed, created, deleted
+from domain.event import STRICT, Event, EventType, Nothing, changed, created, deleted
 from domain.fields import differing, given
 from domain.object_id import ObjectId
-from domain.principal import principal_id
+from domain.principal import disabled, enabled, principal_id
 from domain.principal_references import references_ended
-from domain.resource import Kind, Link, World
+from domain.resource import Kind, Link, World, key
+from domain.resource_id import fold
+from domain.role_assignment import must_leave_an_owner
 from domain.sealed_value import SealedValue
+from domain.tenancy import owner_key
 
 PASSWORD_PURPOSE: Literal["password-hash"] = "password-hash"  # noqa: S105, it names a purpose
 
-UserPrincipalName = Annotated[str, Field(pattern=r"^[^@\s/]{1,64}@[^@\s/]{1,255}$")]
+
+def _checked_name(user_principal_name: str) -> str:
+    if any(unicodedata.category(character)[0] == "C" for character in user_principal_name):
+        raise ValueError("a user principal name holds no invisible characters")
+    return user_principal_name
+
+
+UserPrincipalName = Annotated[str, Field(pattern=r"^[^@\s/]{1,64}@[^@\s/]{1,255}$"), AfterValidator(_checked_name)]
 
 
 @with_config(STRICT)
@@ -62,25 +73,17 @@ class User(UserFields):
     id: str
 
 
-def _enabled(state: State | None, resource: str, payload: Payload) -> State:
-    return changed(state, resource, {"accountEnabled": True})
-
-
-def _disabled(state: State | None, resource: str, payload: Payload) -> State:
-    return changed(state, resource, {"accountEnabled": False})
-
-
 UserCreated = EventType("user.created", UserFields, created)
 UserChanged = EventType("user.changed", UserChanges, changed)
 UserPasswordSet = EventType("user.password-set", PasswordFields, changed)
-UserEnabled = EventType("user.enabled", Nothing, _enabled)
-UserDisabled = EventType("user.disabled", Nothing, _disabled)
+UserEnabled = EventType("user.enabled", Nothing, enabled)
+UserDisabled = EventType("user.disabled", Nothing, disabled)
 UserDeleted = EventType("user.deleted", Nothing, deleted)
 
 
 def user_key(user_principal_name: str) -> str:
     """Return the target of the link that keeps a user principal name unique and finds its user."""
-    return f"user:{user_principal_name}"
+    return key("user", user_principal_name)
 
 
 def _links(state: User) -> Iterable[Link]:
@@ -141,6 +144,8 @@ class UserCommand(Command):
 class UpdateUser(UserCommand):
     """Change the fields that are given. A federated user may move to another claims provider trust."""
 
+    gives_roles: ClassVar[bool] = True
+
     user_principal_name: UserPrincipalName | None = None
     display_name: Text | None = Field(default=None, min_length=1)
     given_name: Text | None = None
@@ -153,6 +158,7 @@ class SetPassword(UserCommand):
     """Replace a user's password; the key of the old hash is destroyed."""
 
     action: ClassVar[str] = "Microsoft.Graph/users/setPassword/action"
+    gives_roles: ClassVar[bool] = True
 
     password: Secret
 
@@ -199,11 +205,13 @@ def create_user(world: World, now: str, prepared: Prepared, command: CreateUser)
 
 
 def update_user(world: World, now: str, prepared: Prepared, command: UpdateUser) -> list[Event]:
-    """A new name is free; only a federated user can be given another trust."""
+    """A new name is free, and no subscription names the old one; only a federated user can be given another trust."""
     user = _need(world, command)
     changes = differing(UserChanges, user, command)
     if "userPrincipalName" in changes:
         _name_must_be_free(world, user["id"], changes["userPrincipalName"])
+        if fold(changes["userPrincipalName"]) != fold(user["userPrincipalName"]):
+            _must_own_nothing(world, user)
     if "claimsProviderTrust" in changes:
         if "claimsProviderTrust" not in user:
             raise Refused(
@@ -237,14 +245,16 @@ def enable_user(world: World, now: str, prepared: Prepared, command: EnableUser)
 
 
 def disable_user(world: World, now: str, prepared: Prepared, command: DisableUser) -> list[Event]:
-    """Disabling twice changes nothing."""
+    """Somebody else is Owner at the root '/'. Disabling twice changes nothing."""
     user = _need(world, command)
+    must_leave_an_owner(world, user["id"])
     return [UserDisabled(user["id"], Nothing())] if user["accountEnabled"] else []
 
 
 def delete_user(world: World, now: str, prepared: Prepared, command: DeleteUser) -> list[Event]:
-    """What refers to the user goes first; see domain.principal_references."""
+    """The user owns no subscription; what else refers to it goes first, see domain.principal_references."""
     user = _need(world, command)
+    _must_own_nothing(world, user)
     return [*references_ended(world, user["id"], force=command.force), UserDeleted(user["id"], Nothing())]
 
 
@@ -259,6 +269,17 @@ def _name_must_be_free(world: World, user: str, user_principal_name: str) -> Non
             f"user principal name {user_principal_name} belongs to {holder['id']}: choose another",
             rule="user-principal-name-unique",
             resource=holder["id"],
+        )
+
+
+def _must_own_nothing(world: World, user: User) -> None:
+    owned = world.sources(owner_key(user["userPrincipalName"]), "owner")
+    if owned:
+        raise Refused(
+            f"user {user['userPrincipalName']} owns {len(owned)} subscriptions, the first is {owned[0]}: "
+            "give them another owner, or complete their deletion, first",
+            rule="user-owns-no-subscription",
+            resource=owned[0],
         )
 
 

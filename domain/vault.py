@@ -36,6 +36,7 @@ from domain.vault_state import (
     must_be_purgeable,
     name_key,
     need_vault,
+    need_writable_vault,
     vault_id,
 )
 
@@ -135,8 +136,8 @@ class PurgeVault(VaultCommand):
 
 def create_vault(world: World, now: str, prepared: Prepared, command: CreateVault) -> list[Event]:
     """The resource group exists, and no vault of the deployment, deleted or not, has the name."""
-    vault = command.scope()
     group = need_resource_group(world, command.resource_group_id)
+    vault = vault_id(group["id"], command.name)
     subscription = need_enabled(world, subscription_of(group["id"]))
     _name_must_be_free(world, vault, command.name)
     tenant = command.tenant_id or subscription["tenantId"]
@@ -156,7 +157,7 @@ def create_vault(world: World, now: str, prepared: Prepared, command: CreateVaul
 
 def update_vault(world: World, now: str, prepared: Prepared, command: UpdateVault) -> list[Event]:
     """What protects from deletion only grows."""
-    vault = _need_enabled_vault(world, command)
+    vault = need_writable_vault(world, command.id)
     changes = differing(VaultChanges, vault, command)
     if command.sku_name is not None and command.sku_name != vault["sku"]["name"]:
         changes["sku"] = Sku(family="A", name=command.sku_name)
@@ -184,7 +185,7 @@ def update_vault(world: World, now: str, prepared: Prepared, command: UpdateVaul
 
 def set_access_policy(world: World, now: str, prepared: Prepared, command: SetAccessPolicy) -> list[Event]:
     """There are 16 at most, one for each principal and application."""
-    vault = _need_enabled_vault(world, command)
+    vault = need_writable_vault(world, command.id)
     entry = AccessPolicyEntry(
         object_id=command.object_id, application_id=command.application_id, permissions=command.permissions
     )
@@ -198,7 +199,7 @@ def set_access_policy(world: World, now: str, prepared: Prepared, command: SetAc
 
 def remove_access_policy(world: World, now: str, prepared: Prepared, command: RemoveAccessPolicy) -> list[Event]:
     """The policy exists."""
-    vault = _need_enabled_vault(world, command)
+    vault = need_writable_vault(world, command.id)
     policies = _others(vault, command)
     if len(policies) == len(vault["accessPolicies"]):
         raise Refused(
@@ -231,13 +232,7 @@ def purge_vault(world: World, now: str, prepared: Prepared, command: PurgeVault)
             f"vault {vault['id']} is not deleted: delete it first", rule="vault-deleted", resource=vault["id"]
         )
     must_be_purgeable(vault, now)
-    return list(removed(world, vault["id"]))
-
-
-def _need_enabled_vault(world: World, command: VaultCommand) -> Vault:
-    vault = need_vault(world, command.id)
-    need_enabled(world, subscription_of(vault["id"]))
-    return vault
+    return removed(world, vault["id"])
 
 
 def _name_must_be_free(world: World, vault: str, name: str) -> None:

@@ -17,8 +17,8 @@ from domain.event import STRICT, Event, EventType, Nothing, Payload, State, chan
 from domain.instant import plus_days
 from domain.principal import principal_id
 from domain.removal import assignments_removed, removed
-from domain.resource import Kind, Link, World
-from domain.tenancy import SUBSCRIPTION, resource_group_of, subscription_of
+from domain.resource import Kind, Link, World, key
+from domain.tenancy import SUBSCRIPTION, need_enabled, resource_group_of, subscription_of
 
 RecoveryLevel = Literal["Purgeable", "Recoverable+Purgeable", "Recoverable", "Recoverable+ProtectedSubscription"]
 
@@ -98,7 +98,7 @@ VaultPurged = EventType("vault.purged", Nothing, deleted)
 
 def name_key(vault_name: str) -> str:
     """Return the target of the link that keeps a vault's name unique in the whole deployment."""
-    return f"vault-name:{vault_name}"
+    return key("vault-name", vault_name)
 
 
 def _links(state: Vault) -> Iterable[Link]:
@@ -131,6 +131,13 @@ def need_vault(world: World, vault: str) -> Vault:
     return state
 
 
+def need_writable_vault(world: World, vault: str) -> Vault:
+    """Return the vault of that id, or refuse because it, or its subscription, takes no changes."""
+    state = need_vault(world, vault)
+    need_enabled(world, subscription_of(state["id"]))
+    return state
+
+
 def recovery_level(world: World, vault: Vault) -> RecoveryLevel:
     """Return what deleting means in the vault now: Key Vault's attribute of every object in it.
 
@@ -159,6 +166,6 @@ def must_be_purgeable(vault: Vault, now: str) -> None:
 def deletion(world: World, now: str, vault: Vault) -> list[Event]:
     """Return the events that delete a vault: it is kept if it has soft delete, and else goes with all that is in it."""
     if not vault["enableSoftDelete"]:
-        return list(removed(world, vault["id"]))
+        return removed(world, vault["id"])
     fields = VaultDeletion(deletionDate=now, scheduledPurgeDate=plus_days(now, vault["softDeleteRetentionInDays"]))
     return [*assignments_removed(world, vault["id"]), VaultDeleted(vault["id"], fields)]

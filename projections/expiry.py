@@ -6,7 +6,11 @@ from typing import Any, Literal
 
 from domain.event import State
 from domain.instant import from_microseconds, plus_days
-from domain.resource import Resource
+from domain.resource import Resource, World
+from domain.resource_id import fold
+from domain.secret import SECRET, vault_of
+from domain.secret_version import secret_of, secret_version_id
+from domain.vault_state import VAULT
 
 WARNING_DAYS = 90
 CRITICAL_DAYS = 30
@@ -36,17 +40,29 @@ Ends = Iterator[tuple[str, str]]
 """(what, instant) of everything in a state that runs out."""
 
 
-def expiring(resources: Iterable[Resource], now: str, within_days: int) -> list[Expiry]:
-    """Return what expires within that many times 24 hours or has expired, by time and then by id."""
+def expiring(world: World, resources: Iterable[Resource], now: str, within_days: int) -> list[Expiry]:
+    """Return what of the world's resources expires within that many times 24 hours or has expired, by time and id."""
     horizon = plus_days(now, within_days)
     found = [
         Expiry(resource.id, resource.kind, what, expires, expires <= now, _severity(expires, now))
         for resource in resources
-        if resource.kind in ENDS
+        if resource.kind in ENDS and _is_in_use(world, resource)
         for what, expires in ENDS[resource.kind](resource.state)
         if expires <= horizon
     ]
     return sorted(found, key=lambda expiry: (expiry.expires, expiry.resource, expiry.what))
+
+
+def _is_in_use(world: World, resource: Resource) -> bool:
+    """Say whether it matters when it ends: of a secret, only the current version does, and none while it is deleted."""
+    if resource.kind != "secret-version":
+        return True
+    secret = SECRET.get(world, secret_of(resource.id))
+    if secret is None or "deletedDate" in secret:
+        return False
+    vault = VAULT.get(world, vault_of(secret["id"]))
+    is_current = fold(resource.id) == fold(secret_version_id(secret["id"], secret["currentVersion"]))
+    return is_current and vault is not None and "deletionDate" not in vault
 
 
 def _severity(expires: str, now: str) -> Severity:

@@ -1,17 +1,17 @@
-"""Sabotage: what an attacker who holds the deployment's own keys could do to its backups, so that recovery has to find it.
+"""Sabotage: what an attacker who holds the deployment's own keys could do to its backups.
 
-Such an attacker can make everything agree with everything else, because the backup is made anew by Resurgam's own hand.
+Such a one can make everything agree with everything else, because the backup is made anew by Resurgam's own hand.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.backup import keyring_file, lines_file, memory, rebuild, run, segment
 from infra.backup.age import read_identity_file
 from infra.backup.keyring_file import Contents
-from infra.backup.manifest import Manifest, origin
+from infra.backup.manifest import EndorsementEntry, Manifest, origin
 from infra.backup.rebuild import Limit
 from infra.backup.repository import Repository
 from infra.backup.segment import OpenerOf
@@ -19,7 +19,6 @@ from infra.backup.stores.url import open_store
 from infra.control_plane import store
 from infra.control_plane.plane import host_clock
 from infra.database.url import open_database
-from infra.keys import keyring
 from infra.keys.root_key import FileRootKey, RootKey
 from infra.keys.signer import Signer
 from infra.log import head
@@ -31,7 +30,7 @@ Pair = tuple[bytes, Recorded]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where the backups are, and the keys that the attacker holds: the identity, and those in the cloud's own folder."""
+    """Where the backups are, and the keys that the attacker holds: the identity, and those in the cloud's folder."""
 
     repository: Path
     identity: Path
@@ -46,7 +45,8 @@ class Loot:
     manifest: Manifest
     records: list[Pair]
     keys: Contents
-    remembered: memory.Remembered
+    signer: Signer
+    endorsements: Sequence[EndorsementEntry]
     root_key: RootKey
 
     def forge(self, scene: Scene) -> None:
@@ -70,8 +70,8 @@ class Loot:
                     mode=head.OPEN,
                 )
                 head.write(session, opened)
-                memory.put_signer(session, self.remembered.signer, self.root_key)
-                for endorsement in self.remembered.endorsements:
+                memory.put_signer(session, self.signer, self.root_key)
+                for endorsement in self.endorsements:
                     memory.put_endorsement(session, endorsement)
             run.run(database, self.root_key, forged, host_clock)
         finally:
@@ -89,14 +89,15 @@ def _loot(scene: Scene) -> Loot:
     database = open_database(path)
     try:
         with database.read() as session:
-            remembered = memory.read(session, root_key)
+            signer, endorsements = memory.get_signer(session, root_key), memory.endorsements(session)
     finally:
         database.close()
     return Loot(
         newest.manifest,
         list(segment.read_all(repository, newest.manifest, opener_of)),
         keyring_file.read_all(repository, newest.manifest, opener_of),
-        remembered,
+        signer,
+        endorsements,
         root_key,
     )
 
@@ -131,7 +132,7 @@ def drop_segment(scene: Scene) -> None:
 def re_sign(scene: Scene) -> None:
     """Sign everything anew with a key of the attacker's own, which nobody endorsed."""
     loot = _loot(scene)
-    loot.remembered = replace(loot.remembered, signer=Signer.generate(origin(loot.manifest.deployment)))
+    loot.signer = Signer.generate(origin(loot.manifest.deployment))
     loot.forge(scene)
 
 

@@ -44,7 +44,9 @@ def choose(repository: Repository, deployment: str | None, *, accept_damage: boo
         raise NotFound(f"{repository.store.location} holds no backup")
     if deployment is None and len(names) > 1:
         listed = "\n".join(f"  --deployment {candidate.line()}" for candidate in candidates(repository))
-        raise Refused(f"{repository.store.location} holds {len(names)} deployments, name one:\n{listed}", rule="deployment-named")
+        raise Refused(
+            f"{repository.store.location} holds {len(names)} deployments, name one:\n{listed}", rule="deployment-named"
+        )
     chosen = deployment or names[0]
     if chosen not in names:
         raise NotFound(f"{repository.store.location} holds no backup of deployment {chosen}: it has {', '.join(names)}")
@@ -67,7 +69,9 @@ def newest_good(repository: Repository, deployment: str, *, accept_damage: bool 
             raise
         if not accept_damage:
             of = newest.manifest
-            raise Corrupt(f"{error}; manifest {of.sequence}, up to position {of.last}, is intact: --accept-damage takes it") from error
+            raise Corrupt(
+                f"{error}; manifest {of.sequence}, up to position {of.last}, is intact: --accept-damage takes it"
+            ) from error
     if newest is None:
         raise NotFound(f"{repository.store.location} holds no backup of deployment {deployment}")
     return newest

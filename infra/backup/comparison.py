@@ -1,4 +1,4 @@
-"""Comparison: whether what was rebuilt from a backup is what was backed up, by every measure that the backup carries."""
+"""Comparison: whether what was rebuilt is what was backed up, by every measure that the backup carries."""
 
 from dataclasses import dataclass
 
@@ -22,8 +22,13 @@ def compare(rebuilt: Rebuilt, of: Manifest) -> list[Measure]:
     """Return every comparison; Corrupt if one that can be made finds a difference. None is left out in silence."""
     root = of.opened_checkpoint().root
     if rebuilt.position < of.last:
-        reason = f"not made: the state of position {rebuilt.position} was asked for, the backup states that of {of.last}"
-        return [_root_beyond(rebuilt, root), Measure("state digest", of.state_digest, rebuilt.digest.to_bytes().hex(), reason)]
+        reason = (
+            f"not made: the state of position {rebuilt.position} was asked for, the backup states that of {of.last}"
+        )
+        return [
+            _root_beyond(rebuilt, root),
+            Measure("state digest", of.state_digest, rebuilt.digest.to_bytes().hex(), reason),
+        ]
     return [
         _equal("position", str(of.last), str(rebuilt.position)),
         _equal("merkle root", root.hex(), rebuilt.frontier.root().hex()),
@@ -32,7 +37,7 @@ def compare(rebuilt: Rebuilt, of: Manifest) -> list[Measure]:
 
 
 def _root_beyond(rebuilt: Rebuilt, root: bytes) -> Measure:
-    """The records were read on to the backup's end, where infra.backup.segment.read checked the root, unless it is damaged there."""
+    """The records were read on to the backup's end, where the root was checked, unless it is damaged there."""
     if rebuilt.beyond.damage:
         return Measure("merkle root of all records", root.hex(), "", f"not made: {rebuilt.beyond.damage}")
     return Measure("merkle root of all records", root.hex(), root.hex(), "equal")
@@ -48,5 +53,7 @@ def _digest(rebuilt: Rebuilt, of: Manifest) -> Measure:
 
 def _equal(name: str, expected: str, found: str) -> Measure:
     if expected != found:
-        raise Corrupt(f"the rebuilt {name} is {found}, the backup says {expected}: the backup is not what was backed up")
+        raise Corrupt(
+            f"the rebuilt {name} is {found}, the backup says {expected}: the backup is not what was backed up"
+        )
     return Measure(name, expected, found, "equal")

@@ -1,6 +1,6 @@
 """Continuation: where the next backup of a log goes on, after the log and the repository were found to agree.
 
-Memory, repository and log are read in this order, so that a run beside another one never takes its progress for a rollback.
+Memory, repository and log are read in this order, so that a run never takes the progress of another for a rollback.
 """
 
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from domain.errors import Corrupt, NotFound, Refused
 from infra.backup import layout
 from infra.backup.manifest import KeyringEntry, SegmentEntry
-from infra.backup.memory import Remembered
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Session
+from infra.keys.signer import Verifier
 from infra.log import event_table
 from infra.log.head import Head
 from infra.log.merkle import Frontier, leaf_hash
@@ -18,8 +18,12 @@ from infra.log.merkle import Frontier, leaf_hash
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The newest manifest, if there is one, and the names of those after it without a valid signature, which the next lists as void."""
+    """The newest manifest, if there is one, and the names of those after it that carry no valid signature.
 
+    `last` is the last one that this deployment remembers.
+    """
+
+    last: Stored | None
     stored: Stored | None
     void: tuple[str, ...]
 
@@ -57,11 +61,11 @@ class Continuation:
         return self.stored.manifest.keyring if self.stored else ()
 
 
-def find_newest(repository: Repository, at: Head, remembered: Remembered) -> Newest:
-    """Return the newest manifest of the deployment.
+def find_newest(repository: Repository, at: Head, signer: Verifier, last: Stored | None) -> Newest:
+    """Return the newest manifest of the deployment, whose signer and whose last remembered manifest are given.
 
-    Refused if the repository lost manifests that this deployment wrote, Corrupt if somebody else wrote into its chain: the next
-    backup would cover up what happened.
+    Refused if the repository lost manifests that this deployment wrote, Corrupt if somebody else wrote into its chain:
+    the next backup would cover up what happened.
     """
     void: list[str] = []
     stored: Stored | None = None
@@ -71,24 +75,27 @@ def find_newest(repository: Repository, at: Head, remembered: Remembered) -> New
         except (Corrupt, NotFound):
             void.insert(0, name)
             continue
-        if stored.manifest.verifier != str(remembered.signer.verifier) or stored.manifest.epoch != at.epoch:
-            raise Corrupt(f"{name} is signed by another signer than this deployment's: somebody else writes into its backups")
+        if stored.manifest.verifier != str(signer) or stored.manifest.epoch != at.epoch:
+            raise Corrupt(
+                f"{name} is signed by another signer than this deployment's: somebody else writes into its backups, "
+                "remove it and find out who"
+            )
         repository.checked(stored)
         break
-    newest = Newest(stored, tuple(void))
-    if remembered.last is not None:
-        _check_not_rolled_back(remembered.last, newest, repository)
+    newest = Newest(last, stored, tuple(void))
+    if last is not None:
+        _check_not_rolled_back(last, newest, repository)
     if newest.sequence >= layout.SEQUENCE_MAX:
         raise Corrupt(f"{newest.void[-1]} leaves no number for another manifest: somebody else put it there, remove it")
     return newest
 
 
-def continue_from(session: Session, at: Head, remembered: Remembered, newest: Newest) -> Continuation:
+def continue_from(session: Session, at: Head, newest: Newest) -> Continuation:
     """Return where to go on; Corrupt if the log does not hold what was backed up."""
     stored = newest.stored
     frontier = Frontier()
     if stored is not None:
-        frontier = _agreeing_frontier(session, at, remembered, stored)
+        frontier = _agreeing_frontier(session, at, newest.last, stored)
     return Continuation(
         stored=stored,
         previous=stored.sha256 if stored else "",
@@ -103,17 +110,19 @@ def _check_not_rolled_back(last: Stored, found: Newest, repository: Repository) 
     seen = f"manifest {last.manifest.sequence} of {last.manifest.created_at} (position {last.manifest.last})"
     newest = found.stored.manifest.sequence if found.stored else 0
     if found.stored is not None and newest == last.manifest.sequence and found.stored.sha256 != last.sha256:
-        raise Corrupt(f"the repository holds another {seen} than this deployment wrote: restore the repository, or use a new one")
+        raise Corrupt(
+            f"the repository holds another {seen} than this deployment wrote: restore the repository, or use a new one"
+        )
     if newest < last.manifest.sequence and last.manifest.name not in found.void:
         raise Refused(
-            f"the repository {repository.store.location} went backwards: this deployment wrote {seen}, the newest there is "
-            f"{newest or 'none'}: restore the repository, or use a new one",
+            f"the repository {repository.store.location} went backwards: this deployment wrote {seen}, "
+            f"the newest there is {newest or 'none'}: restore the repository, or use a new one",
             rule="repository-goes-forward",
             resource=last.manifest.name,
         )
 
 
-def _agreeing_frontier(session: Session, at: Head, remembered: Remembered, stored: Stored) -> Frontier:
+def _agreeing_frontier(session: Session, at: Head, last: Stored | None, stored: Stored) -> Frontier:
     """Return the log's frontier where the newest manifest ends; Corrupt unless it is the manifest's.
 
     Takes O(records since the last manifest that this deployment remembers), or O(log) if it remembers none.
@@ -121,21 +130,28 @@ def _agreeing_frontier(session: Session, at: Head, remembered: Remembered, store
     backed_up = stored.manifest
     if backed_up.last > at.position:
         raise Corrupt(
-            f"the log ends at position {at.position}, its own backup {backed_up.name} at {backed_up.last}: the store was set back; "
-            f"recover it from the backup, or keep it as a deployment of its own"
+            f"the log ends at position {at.position}, its own backup {backed_up.name} at position {backed_up.last}: "
+            "the store was set back; recover from the backup into a new store, which loses nothing that was backed up"
         )
-    expected = backed_up.segments[-1].frontier_after() if backed_up.segments else Frontier()
-    last = remembered.last
-    if last is not None and last.sha256 == stored.sha256:
-        return expected
-    frontier = Frontier()
-    if last is not None and last.manifest.last <= backed_up.last and last.manifest.segments:
-        frontier = last.manifest.segments[-1].frontier_after()
-    for record in event_table.records(session, after=frontier.size, until=backed_up.last):
-        frontier.append(leaf_hash(bytes(record)))
-    if frontier != expected:
+    expected = _frontier_after(stored)
+    # What this deployment wrote itself was compared then, and Merkle roots carry it on.
+    found = expected if last == stored else _frontier_of_log(session, last, backed_up.last)
+    if found != expected or (at.position == backed_up.last and at.frontier != expected):
         raise Corrupt(
-            f"the log no longer agrees with its own backup {backed_up.name} up to position {backed_up.last}: records were changed; "
-            f"`resurgam log verify` and `resurgam backup verify` tell which side"
+            f"the log no longer agrees with its own backup {backed_up.name} up to position {backed_up.last}: "
+            "records were changed; `resurgam log verify` and `resurgam backup verify` tell on which side"
         )
+    return expected
+
+
+def _frontier_after(stored: Stored) -> Frontier:
+    segments = stored.manifest.segments
+    return segments[-1].frontier_after() if segments else Frontier()
+
+
+def _frontier_of_log(session: Session, last: Stored | None, until: int) -> Frontier:
+    """Return the frontier of the log up to a position, computed on from the remembered manifest if it can be."""
+    frontier = _frontier_after(last) if last is not None and last.manifest.last <= until else Frontier()
+    for record in event_table.records(session, after=frontier.size, until=until):
+        frontier.append(leaf_hash(record))
     return frontier

@@ -56,30 +56,34 @@ def check_identities(of: Manifest, identities: Sequence[AgeIdentity]) -> None:
     recipients = [entry.fingerprint for entry in of.recipients]
     if not given.intersection(recipients):
         raise WrongKey(
-            f"{of.name} is encrypted to {', '.join(recipients)}, and the identities given are {', '.join(sorted(given))}: "
+            f"{of.name} is encrypted to {', '.join(recipients)}, the identities given are {', '.join(sorted(given))}: "
             "find the identity file of one of its recipients"
         )
 
 
 def trust(of: Manifest, identities: Sequence[AgeIdentity], named: Verifier | None, *, first_use: bool) -> Trust:
-    """Return why the signer of a manifest is to be believed; Corrupt, with its fingerprint, if nothing speaks for it."""
+    """Return why the signer of a manifest is believed; Corrupt, with its fingerprint, if nothing speaks for it."""
     verifier = of.signer()
     if named is not None:
         if named != verifier:
-            raise Corrupt(f"{of.name} is signed by {verifier.fingerprint}, not by {named.fingerprint} that was named: do not use it")
+            raise Corrupt(
+                f"{of.name} has the signer {verifier.fingerprint}, not {named.fingerprint} that was named: leave it"
+            )
         return Trust("Named", verifier)
     expected = {entry.fingerprint: entry.mac for entry in (endorse(identity, verifier) for identity in identities)}
     for entry in of.endorsements:
         mine = expected.get(entry.fingerprint)
         if mine is not None:
             if not hmac.compare_digest(mine, entry.mac):
-                raise Corrupt(f"{of.name} carries a forged endorsement of the signer {verifier.fingerprint}: do not use it")
+                raise Corrupt(
+                    f"{of.name} carries a forged endorsement of the signer {verifier.fingerprint}: do not use it"
+                )
             return Trust("Endorsed", verifier)
     if first_use:
         return Trust("FirstUse", verifier)
     raise Corrupt(
-        f"nothing proves the signer {verifier.fingerprint} of {of.name}: compare the fingerprint with your records and name it "
-        f"with --verifier '{verifier}', or say --trust-first-use"
+        f"nothing proves the signer {verifier.fingerprint} of {of.name}: compare the fingerprint with your records "
+        f"and name it with --verifier '{verifier}', or say --trust-first-use"
     )
 
 

@@ -9,11 +9,11 @@ from infra.backup.lines_file import Opener
 from infra.backup.manifest import KeyringEntry, Manifest
 from infra.backup.repository import Repository
 from infra.backup.segment import OpenerOf
+from infra.canonical_json import decode_canonical, encode
 from infra.keys import base64_text
 from infra.keys.keyring import WrappedKey
 from infra.keys.root_key import RootKey
 from infra.keys.sealing import DATA_KEY_BYTES, DataKey
-from infra.canonical_json import decode_canonical, encode
 
 FORMAT = 1
 DELTAS_MAX = 64
@@ -21,7 +21,7 @@ DELTAS_MAX = 64
 
 @dataclass(slots=True)
 class Contents:
-    """The keys at the end of a keyring chain: live ones as key id -> (key, added at), and where others were shredded."""
+    """The keys at the end of a chain: key id -> (key, added at) of live ones, (added at, shredded at) of others."""
 
     live: dict[str, tuple[DataKey, int]] = field(default_factory=dict)
     shredded: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Contents:
 def next_is_base(chain: tuple[KeyringEntry, ...]) -> bool:
     """Whether the next file should be a base: then reading stays short, and what was shredded leaves the repository.
 
-    A base costs as much as there are keys; it is written after deltas of half that much, so each key is rewritten O(1) times.
+    A base costs as much as there are keys and follows deltas of half that much, so each key is rewritten O(1) times.
     """
     return not chain or len(chain) > DELTAS_MAX or sum(entry.keys for entry in chain[1:]) > 1_000 + chain[0].keys // 2
 
@@ -67,7 +67,12 @@ def apply(contents: Contents, data: bytes, opener: Opener, entry: KeyringEntry) 
     name = f"keyring {entry.sequence} up to position {entry.until}"
     content = lines_file.read(data, opener, name)
     head = decode_canonical(next(content, b""), name)
-    expected = {"after": entry.after, "format": FORMAT, "kind": "delta" if entry.after else "base", "until": entry.until}
+    expected = {
+        "after": entry.after,
+        "format": FORMAT,
+        "kind": "delta" if entry.after else "base",
+        "until": entry.until,
+    }
     if head != expected:
         raise Corrupt(f"{name} is not the keyring that its manifest says")
     count = 0

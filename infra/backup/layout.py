@@ -11,7 +11,8 @@ SEQUENCE_MAX = 10**19 - 1
 
 _MANIFEST = re.compile(r"[0-9a-f-]{36}/manifests/(?P<sequence>[0-9]{19})\.json")
 _OBJECT = re.compile(
-    r"[0-9a-f-]{36}/(?:segments/[0-9]{19}-[0-9]{19}|keyrings/[0-9]{19})-(?P<sha256>[0-9a-f]{64})" + re.escape(LINES_SUFFIX)
+    r"[0-9a-f-]{36}/(?:segments/[0-9]{19}-[0-9]{19}|keyrings/[0-9]{19})-(?P<sha256>[0-9a-f]{64})"
+    + re.escape(LINES_SUFFIX)
 )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, cast
 
 import zstandard
 
@@ -45,10 +44,12 @@ def write(path: Path, lines: Iterable[bytes], recipients: Sequence[Recipient], *
         with open(path, "xb") as file:
             sink = _HashingSink(file)
             payload = encrypt(sink, recipients, allow_mixed=allow_mixed)
-            compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
-            with payload, compressor.stream_writer(cast(IO[bytes], payload), closefd=False) as compressed:
+            # Not `stream_writer`, which on its way out of an error writes once more to what has just failed.
+            compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compressobj()
+            with payload:
                 for line in lines:
-                    compressed.write(line + b"\n")
+                    payload.write(compressor.compress(line + b"\n"))
+                payload.write(compressor.flush())
             return Sealed(sink.size_bytes, sink.hash.hexdigest(), payload.file_key)
     except OSError as error:
         raise Unavailable(f"cannot write the temporary file {path}: {os.strerror(error.errno or 0)}") from error

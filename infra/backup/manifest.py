@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.errors import Corrupt
 from infra.backup import layout
+from infra.canonical_json import decode_canonical, encode
 from infra.keys import base64_text
 from infra.keys.signer import Signer, Verifier
-from infra.canonical_json import decode_canonical, encode
 from infra.log.checkpoint import Checkpoint, open_checkpoint
 from infra.log.merkle import Frontier
 
@@ -62,7 +62,7 @@ class SegmentEntry(Part):
 
 
 class KeyringEntry(Part):
-    """A base or delta keyring with what was added or shredded in (after, until]; `keys` is how many lines of keys it has."""
+    """A base or delta keyring: what was added or shredded in (after, until], in `keys` lines."""
 
     after: Count
     until: Count
@@ -149,7 +149,7 @@ class Manifest(Part):
         return checkpoint
 
     def check(self) -> None:
-        """Raise Corrupt unless the parts fit together: ranges without gap or overlap, frontier and checkpoint of one tree."""
+        """Raise Corrupt unless the parts fit together: ranges that meet, frontier and checkpoint of one tree."""
         if self.signer().name != origin(self.deployment):
             raise Corrupt(f"{self.name} is signed by {self.signer().name}, the signer of another deployment")
         checkpoint = self.opened_checkpoint()
@@ -189,7 +189,7 @@ def sign(manifest: Manifest, signer: Signer) -> bytes:
 
 
 def parse(data: bytes, name: str) -> Manifest:
-    """Return the manifest of an object; Corrupt, naming it, unless it was signed for this name by the verifier that it names.
+    """Return the manifest of an object; Corrupt, naming it, unless the signer that it names signed it for this name.
 
     Whether that verifier is to be trusted is not decided here.
     """
@@ -209,7 +209,9 @@ def decode(data: bytes, name: str) -> Manifest:
         manifest = Manifest.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise Corrupt(f"{name} is not a manifest of format {FORMAT}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise Corrupt(
+            f"{name} is not a manifest of format {FORMAT}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
     if encode(manifest.model_dump(mode="json", exclude_none=True)) != body:
         raise Corrupt(f"{name} does not re-serialise to itself")
     try:

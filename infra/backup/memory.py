@@ -1,4 +1,4 @@
-"""What a deployment remembers of its own backups: its signer, its last manifests, endorsements, and its segments' file keys."""
+"""What a deployment remembers of its backups: its signer, last manifests, endorsements, and segments' file keys."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from domain.errors import Corrupt
 from infra.backup import manifest
 from infra.backup.manifest import EndorsementEntry
 from infra.backup.repository import Stored
+from infra.canonical_json import decode, encode
 from infra.database.session import Session
 from infra.keys import base64_text
 from infra.keys.root_key import RootKey
 from infra.keys.signer import Signer
 from infra.log import local_fact
-from infra.canonical_json import decode, encode
 
 SIGNER = "signer"
 LAST_MANIFEST = "last-manifest/"
@@ -79,20 +79,18 @@ def endorsements(session: Session) -> tuple[EndorsementEntry, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Everything above, read in one snapshot."""
+    """What every manifest says of its writer."""
 
     signer: Signer
-    last: Stored | None
     endorsements: tuple[EndorsementEntry, ...]
     ancestor: manifest.Ancestor | None
 
 
-def read(session: Session, root_key: RootKey, repository: str) -> Remembered:
-    """Return what the deployment remembers for its next backup into a repository."""
+def read(session: Session, root_key: RootKey) -> Remembered:
+    """Return what the deployment remembers."""
     ancestor = local_fact.get(session, ANCESTOR)
     return Remembered(
         signer=get_signer(session, root_key),
-        last=last_manifest(session, repository),
         endorsements=endorsements(session),
         ancestor=manifest.Ancestor.model_validate(decode(ancestor, "the stored ancestor")) if ancestor else None,
     )

@@ -1,11 +1,10 @@
-"""Rebuilds a store from a backup: records byte for byte, versions and links folded from them, keys under a new root key.
+"""Rebuilds a store: records byte for byte, versions and links folded from them, keys under a new root key.
 
 Everything happens in the caller's one transaction: a crash or a finding leaves nothing behind.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 from domain.errors import Corrupt
 from domain.instant import to_microseconds
@@ -13,12 +12,12 @@ from domain.resource_id import fold
 from domain.sealed_value import SealedValue, sealed_values
 from infra.backup.keyring_file import Contents
 from infra.backup.segment import Damaged
+from infra.canonical_json import encode
 from infra.database.session import Session
 from infra.keys import keyring
 from infra.keys.root_key import RootKey
 from infra.keys.sealing import unseal
 from infra.log import event_table
-from infra.canonical_json import encode
 from infra.log.event_table import Row, row_of
 from infra.log.mapper import present_events
 from infra.log.merkle import Frontier, leaf_hash
@@ -37,11 +36,11 @@ class Limit:
     position: int | None = None
     instant: str | None = None
 
-    def admits(self, first: Recorded) -> bool:
-        """Whether the command that begins with this record lies within the limit."""
-        if self.position is not None and first.command_end > self.position:
+    def admits(self, recorded: Recorded) -> bool:
+        """Whether the command that a record belongs to lies within the limit; all its records have one recorded-at."""
+        if self.position is not None and recorded.command_end > self.position:
             return False
-        return self.instant is None or first.recorded_at <= self.instant
+        return self.instant is None or recorded.recorded_at <= self.instant
 
     def is_reached(self, sound: int, beyond: "Beyond") -> bool:
         """Whether all that lies within the limit is among the records up to `sound`."""
@@ -53,7 +52,7 @@ UNDONE_MAX = 1_000
 
 @dataclass(slots=True)
 class Beyond:
-    """Records of the backup that lie beyond the limit: their number, and (position, type, resource) of the first thousand.
+    """Records beyond the limit: their number, and (position, type, resource) of the first thousand.
 
     `damage` says why no more of them could be read, if the backup is damaged there.
     """
@@ -94,29 +93,22 @@ class Rebuilt:
 def rebuild(session: Session, records: Iterable[tuple[bytes, Recorded]], limit: Limit) -> Rebuilt:
     """Load records into empty tables without indexes, and fold them into versions and links.
 
-    The records are read to their end also beyond the limit, to tell what is not recovered. Damage there is no reason to refuse:
-    what is loaded is proven by the frontier after it.
+    The records are read to their end also beyond the limit, to tell what is not recovered. Damage there is no reason to
+    refuse: what is loaded is proven by the frontier after it.
     """
     folding = _Folding(session)
     beyond = Beyond()
     try:
-        _load(folding, records, limit, beyond)
+        for record, recorded in records:
+            if not beyond.count and limit.admits(recorded):
+                folding.add(record, recorded)
+            else:
+                beyond.add(recorded)
     except Damaged as error:
         if folding.position > error.sound or not limit.is_reached(error.sound, beyond):
             raise
         beyond.damage = str(error)
     return folding.finish(beyond)
-
-
-def _load(folding: "_Folding", records: Iterable[tuple[bytes, Recorded]], limit: Limit, beyond: Beyond) -> None:
-    for _, command in groupby(records, key=lambda pair: pair[1].command_start):
-        pairs = list(command)
-        if not beyond.count and limit.admits(pairs[0][1]):
-            for record, recorded in pairs:
-                folding.add(record, recorded)
-        else:
-            for _, recorded in pairs:
-                beyond.add(recorded)
 
 
 class _Folding:
@@ -143,7 +135,9 @@ class _Folding:
         before = self._versions.get(resource)
         step = change(before, recorded.position, present_events(inner), encode)
         if step.after.sequence != inner["sequence"]:
-            raise Corrupt(f"position {recorded.position} has sequence {inner['sequence']} of {resource}, not {step.after.sequence}")
+            raise Corrupt(
+                f"position {recorded.position} is number {inner['sequence']} of {resource}, not {step.after.sequence}"
+            )
         if before is not None:
             self._ended.append(tables.version_row(before, recorded.position))
         for (relation, target), since in step.closed:
@@ -191,7 +185,7 @@ def put_keys(session: Session, rebuilt: Rebuilt, contents: Contents, root_key: R
 
 
 def check_keys(rebuilt: Rebuilt, contents: Contents) -> Iterator[Lost]:
-    """Open every sealed value of the rebuilt state; yield those that were shredded later, Corrupt names the first without a key."""
+    """Open every sealed value of the rebuilt state; yield those shredded later, Corrupt for one without key."""
     for version in rebuilt.versions.values():
         if version.state is None or b'"keyId"' not in version.content:
             continue

@@ -1,6 +1,7 @@
 """A repository: the backups of one or more deployments in a store, read from their manifests."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -44,10 +45,12 @@ class Repository:
         except NotFound:
             if deployments := _deployments(store):
                 raise Corrupt(
-                    f"{store.location} holds backups of {', '.join(deployments)}, but its {layout.REPOSITORY_FILE} is missing: "
-                    "put it back from a copy"
+                    f"{store.location} holds backups of {', '.join(deployments)}, but its "
+                    f"{layout.REPOSITORY_FILE} is missing: put it back from a copy"
                 ) from None
-            raise NotFound(f"{store.location} holds no backup repository: check the location, or make a first backup") from None
+            raise NotFound(
+                f"{store.location} holds no backup repository: check the location, or make a first backup"
+            ) from None
         value = decode_canonical(data.removesuffix(b"\n"), layout.REPOSITORY_FILE)
         known = isinstance(value, dict) and value.keys() == {"format", "repository"} and data.endswith(b"\n")
         if not known or value["format"] != FORMAT or not layout.is_deployment(str(value["repository"])):
@@ -61,10 +64,8 @@ class Repository:
             return cls.open(store)
         except NotFound:
             data = encode({"format": FORMAT, "repository": str(uuid4())}) + b"\n"
-            try:
+            with suppress(Conflict):  # another writer was first; its file is the repository's
                 store.put_new(layout.REPOSITORY_FILE, data)
-            except Conflict:
-                pass  # another writer was first; its file is the repository's
             return cls.open(store)
 
     def deployments(self) -> list[str]:
@@ -81,7 +82,7 @@ class Repository:
         return self.checked(self.signed(name))
 
     def signed(self, name: str) -> Stored:
-        """Return a manifest that carries a valid signature, and nothing more is known of it; Corrupt, naming it, otherwise."""
+        """Return a manifest of which only its signature was checked; Corrupt, naming it, if it carries no valid one."""
         if self.store.head(name) > manifest.BYTES_MAX:
             raise Corrupt(f"{name} is larger than {manifest.BYTES_MAX} bytes: it is no manifest")
         data = self.store.get(name)
@@ -104,7 +105,7 @@ class Repository:
         return self.read(names[-1]) if names else None
 
     def chain(self, deployment: str) -> Iterator[Stored]:
-        """Yield every valid manifest, oldest first; Corrupt if one is missing, replaced, or of another signer than the first.
+        """Yield every manifest, oldest first; Corrupt if one is missing, replaced, or of another signer than the first.
 
         A damaged manifest is passed over only if the next valid one lists it as void.
         """
@@ -142,11 +143,9 @@ class Repository:
         return newest
 
     def put_object(self, name: str, path: Path) -> None:
-        """Put a local file under a name that holds its SHA-256: if the name is taken, the same bytes are there already."""
-        try:
+        """Put a local file under a name that holds its SHA-256; if that is taken, reading it back shows by what."""
+        with suppress(Conflict):
             self.store.put_file_new(name, path)
-        except Conflict:
-            pass  # the caller reads it back and compares in any case
 
     def get_object(self, deployment: str, entry: SegmentEntry | KeyringEntry) -> bytes:
         """Return the bytes of a segment or keyring; Corrupt if it is missing or is not what its manifest says."""
@@ -166,7 +165,7 @@ def check_follows(before: Stored | None, stored: Stored) -> None:
     found = stored.manifest
     if before is None:
         if found.previous:
-            raise Corrupt(f"{found.name} is the oldest manifest here, but not the first that was written: those before are missing")
+            raise Corrupt(f"{found.name} is the oldest manifest here, but not the first: earlier ones are missing")
         return
     last = before.manifest
     if found.previous != before.sha256:

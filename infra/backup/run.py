@@ -1,4 +1,4 @@
-"""One backup run: what is new in the log goes into the repository, is read back, and is then stated by a signed manifest."""
+"""One backup run: what is new in the log goes into the repository, is read back, and is stated by a signed manifest."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +51,8 @@ class Audience:
 def run(database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str]) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
-    Raises Refused or Corrupt if the log and its backups no longer agree. A run that is killed leaves objects that nothing names.
+    Raises Refused or Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names,
+    and an encrypted temporary file.
     """
     for _ in range(ATTEMPTS):
         outcome = _attempt(database, root_key, repository, clock)
@@ -63,18 +64,20 @@ def run(database: Database, root_key: RootKey, repository: Repository, clock: Ca
 def _attempt(database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str]) -> Outcome | None:
     """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
     with database.read() as session:
-        remembered = memory.read(session, root_key, repository.id)
-        newest = find_newest(repository, head.read_open(session), remembered)
+        known = head.read_open(session)
+        remembered = memory.read(session, root_key)
+        last = memory.last_manifest(session, repository.id)
+    newest = find_newest(repository, known, remembered.signer.verifier, last)
     with ExitStack() as stack:
         session = stack.enter_context(database.read())
         at = head.read_open(session)
-        before = continue_from(session, at, remembered, newest)
+        before = continue_from(session, at, newest)
         audience = _audience(recipients(Snapshot(session, at.position)))
-        last = before.stored
-        if last is not None and not _is_due(last.manifest, before, at, audience, remembered):
-            if last != remembered.last:
-                _remember(database, last)
-            return Outcome(last.manifest, last.sha256, False, 0, 0, 0)
+        stored = before.stored
+        if stored is not None and not _is_due(stored.manifest, before, at, audience, remembered):
+            if stored != last:
+                _remember(database, stored)
+            return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0)
         draft = Draft(session, at, before, audience, root_key, repository, stack.enter_context(_temporary_folder()))
         segments = draft.put_segments()
         keys = draft.put_keyring()
@@ -156,7 +159,9 @@ class Draft:
             each.path.unlink()
             written.append(each)
         if cutter.frontier != self._at.frontier:
-            raise Corrupt(f"the records up to position {self._at.position} do not have the Merkle root that the log's head says")
+            raise Corrupt(
+                f"the records up to position {self._at.position} do not have the Merkle root that the log's head says"
+            )
         return written
 
     def put_keyring(self) -> int:
@@ -195,14 +200,19 @@ def _is_due(last: Manifest, before: Continuation, at: Head, audience: Audience, 
 def _audience(states: Sequence[BackupRecipient]) -> Audience:
     if not states:
         raise Refused(
-            "no backup recipient is recorded: make an identity with `resurgam key generate` and record AddBackupRecipient",
+            "no backup recipient is recorded: make an identity with `resurgam key generate` "
+            "and record its recipient with AddBackupRecipient",
             rule="backup-recipient-exists",
         )
     parsed = [parse_recipient(state["recipient"]) for state in states]
     kinds = {state["recipientKind"] for state in states}
     encryption: Encryption = "mixed" if len(kinds) > 1 else "classical" if "x25519" in kinds else "post-quantum"
-    entries = [RecipientEntry(fingerprint=fingerprint(r), kind=s["recipientKind"]) for r, s in zip(parsed, states, strict=True)]
-    return Audience(tuple(parsed), len(kinds) > 1, encryption, tuple(sorted(entries, key=lambda entry: entry.fingerprint)))
+    entries = [
+        RecipientEntry(fingerprint=fingerprint(r), kind=s["recipientKind"]) for r, s in zip(parsed, states, strict=True)
+    ]
+    return Audience(
+        tuple(parsed), len(kinds) > 1, encryption, tuple(sorted(entries, key=lambda entry: entry.fingerprint))
+    )
 
 
 def _manifest(

@@ -25,7 +25,8 @@ class Expectation:
         """Raise Corrupt if the backup ends before the expected checkpoint."""
         if of.last < self.size:
             raise Corrupt(
-                f"the newest manifest {of.name} ends at position {of.last}, but position {self.size} was backed up: newer manifests are missing"
+                f"the newest manifest {of.name} ends at position {of.last}, but position {self.size} was backed up: "
+                "newer manifests are missing"
             )
         if of.last == self.size and of.opened_checkpoint().root != self.root:
             raise self._other(of)
@@ -45,12 +46,15 @@ class Expectation:
             yield record, recorded
 
     def _other(self, of: Manifest) -> Corrupt:
-        return Corrupt(f"{of.name} has another history than the expected checkpoint at position {self.size}: its root is not {base64_text.encode(self.root)}")
+        return Corrupt(
+            f"{of.name} has another history than the expected checkpoint at position {self.size}: "
+            f"its root is not {base64_text.encode(self.root)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found in order. `opened` says whether the contents were looked at too; `unnamed` are objects that no manifest needs."""
+    """What was found in order; `opened` if the contents were looked at too. Nothing needs the objects in `unnamed`."""
 
     newest: Stored
     manifests: int
@@ -63,10 +67,12 @@ class Verified:
     unnamed: tuple[str, ...]
 
 
-def verify(repository: Repository, deployment: str, opener_of: OpenerOf | None, expect: Expectation | None = None) -> Verified:
+def verify(
+    repository: Repository, deployment: str, opener_of: OpenerOf | None, expect: Expectation | None = None
+) -> Verified:
     """Check every object of a deployment; Corrupt names the first that is not what it should be.
 
-    Without openers: names, sizes, hashes, signatures and the chain. With them also the records, their Merkle root and the keys.
+    Without openers: names, sizes, hashes, signatures and the chain. With them also records, Merkle root and keys.
     """
     chain = list(repository.chain(deployment))
     if not chain:
@@ -80,9 +86,21 @@ def verify(repository: Repository, deployment: str, opener_of: OpenerOf | None, 
     if opener_of is not None:
         records, keys, size = _open(repository, newest.manifest, opener_of, expect)
     else:
-        records, keys, size = newest.manifest.last, sum(entry.keys for entry in newest.manifest.keyring), _read(repository, newest.manifest)
+        records, keys, size = (
+            newest.manifest.last,
+            sum(entry.keys for entry in newest.manifest.keyring),
+            _read(repository, newest.manifest),
+        )
     return Verified(
-        newest, len(chain), len(newest.manifest.segments), len(newest.manifest.keyring), records, keys, size, opened, unnamed
+        newest,
+        len(chain),
+        len(newest.manifest.segments),
+        len(newest.manifest.keyring),
+        records,
+        keys,
+        size,
+        opened,
+        unnamed,
     )
 
 
@@ -103,7 +121,9 @@ def _read(repository: Repository, of: Manifest) -> int:
     return sum(len(repository.get_object(of.deployment, entry)) for entry in of.objects())
 
 
-def _open(repository: Repository, of: Manifest, opener_of: OpenerOf, expect: Expectation | None) -> tuple[int, int, int]:
+def _open(
+    repository: Repository, of: Manifest, opener_of: OpenerOf, expect: Expectation | None
+) -> tuple[int, int, int]:
     records = segment.read_all(repository, of, opener_of)
     for _ in records if expect is None else expect.checked(records, of):
         pass  # reading them to the end is the check

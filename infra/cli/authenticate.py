@@ -29,10 +29,10 @@ def authenticate(
     store: Store = None,
     root_key_file: RootKeyFile = None,
 ) -> None:
-    """Check a password or client secret, read from standard input or asked for on a terminal.
+    """Check a password or client secret, read from standard input.
 
-    Certificates are not checked here: they prove themselves by a signature. A credential that does not fit, or a name
-    that nobody has, exits with 7; a disabled account, or one that logs in elsewhere, with 3.
+    On a terminal it is asked for. Certificates are not checked here: they prove themselves by a signature. A credential
+    that does not fit, or a name that nobody has, exits with 7; a disabled or a federated account with 3.
     """
     secret = file.read_secret(None, "credential").encode()
     with deployment.opened(settings.load(store=store, root_key_file=root_key_file)) as plane, plane.read() as reading:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from domain.command import Guid
+from domain.command import ASSIGN_ROLES, Guid, Lines, Text
 from domain.control_plane import COMMANDS
 from infra.control_plane.request import SYSTEM_COMMANDS, Envelope
 
@@ -18,6 +18,7 @@ Written by `resurgam record --schema --markdown`; the JSON Schema of the same is
 
 A request is one line of JSON (JSON Lines, UTF-8, at most 4 MiB a line). `command` names it, `arguments` holds what its
 table says. Ids are ARM resource ids. No argument may hold the character U+0000 or be nested more than 64 deep.
+No name may stand twice in an object, and no integer may have more than 64 bits.
 
 ```
 {"command": "DisableUser", "arguments": {"objectId": "…"}, "commandId": "ticket-17", "reason": "left the company"}
@@ -71,7 +72,7 @@ def markdown() -> str:
     parts = [HEAD, request, OUTCOMES, "## Commands\n"]
     for name in models:
         command = COMMANDS[name]
-        intro = f"{getdoc(command)}\n\nAction `{command.action}`.\n"
+        intro = f"{getdoc(command)}\n\nAction `{command.action}`{ALSO if command.gives_roles else ''}.\n"
         parts.append(_section(f"### {name}", intro, definitions[name]))
     parts.append("## Types\n")
     parts += [
@@ -128,12 +129,21 @@ def _form(member: Mapping[str, Any]) -> str:
         return f"secret text{_bounds(member)}"
     if member.get("pattern") == GUID_PATTERN:
         return "GUID"
+    if member.get("pattern") in TEXTS:
+        limits = {name: limit for name, limit in member.items() if name != "pattern"}
+        return f"{TEXTS[member['pattern']]}{_bounds(limits)}"
     return f"{WORDS.get(str(kind), ANY)}{_bounds(member)}"
 
 
+ALSO = f", and `{ASSIGN_ROLES}`, because it lets somebody act as a principal"
 ANY = "any JSON"
 ANY_TYPE = "JsonValue"
 GUID_PATTERN = TypeAdapter(Guid).json_schema()["pattern"]
+TEXTS = {
+    TypeAdapter(Text).json_schema()["pattern"]: "line of text",
+    TypeAdapter(Lines).json_schema()["pattern"]: "lines of text",
+}
+"""What a text without control characters is called, by its pattern; in several lines, tabs and line breaks are none."""
 WORDS = {"string": "text", "integer": "integer", "number": "number", "boolean": "`true` or `false`"}
 
 LIMITS = (

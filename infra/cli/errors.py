@@ -41,7 +41,7 @@ def report(error: ResurgamError, *, is_json: bool) -> int:
     if os.environ.get("RESURGAM_DEBUG"):
         traceback.print_exception(error)
     line = (
-        json.dumps({"error": as_json(error)}, ensure_ascii=False) if is_json else f"resurgam: {_one_line(str(error))}"
+        json.dumps({"error": as_json(error)}, ensure_ascii=False) if is_json else f"resurgam: {_tidy(str(error))}"
     )
     print(line, file=sys.stderr)
     return exit_code(error)
@@ -56,5 +56,6 @@ def defect(error: Exception) -> ResurgamError:
     )
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _tidy(text: str) -> str:
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return "\n  ".join(lines)

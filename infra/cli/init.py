@@ -1,6 +1,5 @@
 """`resurgam init`: a new deployment from its deployment inputs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 import yaml
 from pydantic import SecretStr
 
+from domain.backup_recipient import AddBackupRecipient
 from domain.errors import Usage
 from domain.release import RELEASE
 from infra.cli import deployment, file, output, settings
@@ -46,7 +46,7 @@ def init(
     """
     chosen = settings.load(store=store_url, root_key_file=root_key_file)
     parsed = clean_install.parse_inputs(_yaml(inputs))
-    recipients = _recipients(recipient or ())
+    recipients = [_recipient(text) for text in recipient or ()]
     password = SecretStr(file.read_secret(operator_password_file, "password of the first operator"))
     with deployment.opened_database(chosen, create=True) as database:
         store.ensure_empty(database)
@@ -83,14 +83,11 @@ def _yaml(path: Path) -> Any:
         raise Usage(f"{path} is not YAML{place}: {getattr(error, 'problem', None) or 'it cannot be read'}") from None
 
 
-def _recipients(given: Sequence[str]) -> dict[str, str]:
-    recipients: dict[str, str] = {}
-    for text in given:
-        name, mark, recipient = text.partition("=")
-        if not name or not mark or name in recipients:
-            raise Usage(f"--recipient {name or '…'}: write NAME=age1…, each name once")
-        recipients[name] = recipient
-    return recipients
+def _recipient(text: str) -> AddBackupRecipient:
+    name, mark, recipient = text.partition("=")
+    if not name or not mark:
+        raise Usage("--recipient: write NAME=age1…")
+    return clean_install.backup_recipient(name, recipient)
 
 
 def _root_key(chosen: Settings) -> RootKey:

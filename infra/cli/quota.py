@@ -15,7 +15,7 @@ from projections import admission, quota
 from projections.admission import Admission
 from projections.quota import Amounts, ServiceQuota
 
-AMOUNT = re.compile(r"(?P<service>[A-Za-z.]+)\.(?P<field>[A-Za-z0-9]+)=(?P<amount>\d{1,18})")
+AMOUNT = re.compile(r"(?P<service>[a-z-]+)\.(?P<field>[A-Za-z0-9]+)=(?P<amount>\d{1,18})")
 
 app = group("Quotas.")
 
@@ -23,7 +23,7 @@ app = group("Quotas.")
 @app.command(
     name="quota",
     epilog=example(
-        "resurgam quota 4b1d… --request Microsoft.Compute.coresCount=8 --use Microsoft.Compute.coresCount=96",
+        "resurgam quota 4b1d… --request compute.coresLimit=8 --use compute.coresLimit=96",
         """resurgam quota 4b1d… --resource '{"type":"Microsoft.Compute/virtualMachines","location":"east"}'""",
     ),
 )
@@ -71,7 +71,7 @@ def _amounts(given: Sequence[str] | None, option: str) -> Amounts:
     for text in given or ():
         match = AMOUNT.fullmatch(text)
         if match is None:
-            raise Usage(f"{option} {text!r}: write SERVICE.FIELD=N, such as Microsoft.Compute.coresCount=8")
+            raise Usage(f"{option} {text!r}: write SERVICE.FIELD=N, such as compute.coresLimit=8")
         amounts.setdefault(match["service"], {})[match["field"]] = int(match["amount"])
     return amounts
 

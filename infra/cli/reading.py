@@ -66,7 +66,7 @@ def history(
         return
     for version in versions:
         actor, reason = version["actor"], version["reason"]
-        who = ", ".join([*([actor["principal"]] if "principal" in actor else []), f"{actor['os_user']}@{actor['host']}"])
+        who = f"{actor['os_user']}@{actor['host']}" + (f" as {actor['principal']}" if "principal" in actor else "")
         output.write_text(
             f"{version['position']}  {version['recordedAt']}  {version['event']}  by {who}  {reason}".rstrip()
         )
@@ -116,7 +116,7 @@ def expiring(
         view = asked.reading.state
         resources = chain.from_iterable(view.of_kind(kind) for kind in expiry.ENDS)
         now = _instant_of(asked, at)
-        found = expiry.expiring((r for r in resources if asked.may_see(r.id)), now, days)
+        found = expiry.expiring(view, (r for r in resources if asked.may_see(r.id)), now, days)
         position = asked.reading.moment.position
     if as_json:
         output.write_json({"position": position, "now": now, "expiring": found})

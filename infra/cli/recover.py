@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from domain.errors import Corrupt
-from infra.cli import deployment, output, repository, settings
+from domain.errors import Corrupt, Usage
+from infra.cli import deployment, output, repository, settings, state
 from infra.cli.backup import required_identities, write_report
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
@@ -39,10 +39,11 @@ def recover(
     store: Store = None,
     root_key_file: RootKeyFile = None,
 ) -> None:
-    """Recover a deployment into an empty store, compare it with what was backed up, and open it under a new identity.
+    """Recover a deployment from nothing but a repository and an identity.
 
-    It needs the repository, its credentials and an identity, and nothing else. A refusal or a crash leaves the store
-    empty: run the same command again. The new root key is written to --root-key-file (0600): keep a copy of it.
+    It is rebuilt in an empty store, compared with what was backed up, and opened under a new identity. A refusal or a
+    crash leaves the store empty: run the same command again. The new root key is written to --root-key-file (0600):
+    keep a copy of it.
     """
     chosen = settings.load(store=store, root_key_file=root_key_file, repository=location)
     wish = Wish(
@@ -53,17 +54,20 @@ def recover(
         expect=repository.parse_expectation(expect),
         accept_damage=accept_damage,
     )
+    if chosen.root_key is not None:
+        raise Usage("RESURGAM_ROOT_KEY is set, but a recovery makes a new root key in a file: unset it")
     identities = required_identities(identity)
     opened = repository.opened(chosen)
     asks = sys.stdin.isatty() and wish.verifier is None and not trust_first_use
     planned = recovery.plan(opened, identities, replace(wish, trust_first_use=True) if asks else wish, host_clock())
     if only_plan:
         answer = recovery_report.describe_plan(planned)
-        output.write_json(answer) if as_json else output.write_fields(answer.items())
+        output.write_json(answer) if as_json else output.write_fields(state.fields(answer))
         return
     if asks and planned.trust.reason == "FirstUse":
         _ask(planned)
-        wish = replace(wish, trust_first_use=True)
+        # Named, so that it is this signer that is believed, and no other that turns up meanwhile.
+        wish = replace(wish, verifier=planned.trust.verifier)
     with deployment.opened_database(chosen, create=True) as database:
         actor = deployment.local_actor(chosen)
         report = recovery.recover(database, chosen.root_key_file, opened, identities, wish, actor, host_clock)

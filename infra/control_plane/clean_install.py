@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
+from domain import resource_id
 from domain.backup_recipient import AddBackupRecipient
 from domain.built_in_role import BUILT_IN_ROLES, OWNER
 from domain.command import Command, Guid, Text
@@ -16,7 +17,6 @@ from domain.deployment_inputs import DeploymentInputs
 from domain.errors import Usage
 from domain.object_id import ObjectId
 from domain.release import RELEASE
-from domain.resource_id import name
 from domain.role_assignment import AssignRole
 from domain.role_definition import DefineRole
 from domain.subscription import CreateProviderSubscription
@@ -98,26 +98,32 @@ def parse_inputs(value: object) -> InstallInputs:
         raise Usage(f"the inputs are malformed: {'; '.join(problems)}") from None
 
 
+def backup_recipient(name: str, recipient: str) -> AddBackupRecipient:
+    """Return the command that adds a backup recipient; Usage if the name or the recipient is none."""
+    parse_recipient(recipient)
+    try:
+        return AddBackupRecipient(name=name, recipient=recipient)
+    except ValidationError:
+        raise Usage(f"{name!r} cannot be the name of a recipient: it becomes one segment of an id") from None
+
+
 def install(
     database: Database,
     root_key: RootKey,
     inputs: InstallInputs,
     password: SecretStr,
-    recipients: Mapping[str, str],
+    recipients: Sequence[AddBackupRecipient],
     actor: Actor,
     *,
     cost: Cost = STANDARD_COST,
 ) -> Installed:
-    """Open an empty store as a new deployment; if anything is refused, or a crash comes in between, it stays empty.
-
-    `recipients` are those of the backups by the names that they get.
-    """
+    """Open an empty store as a new deployment; if anything is refused, or a crash comes in between, it stays empty."""
     deployment, epoch = str(uuid4()), str(uuid4())
     commands = [
         CreateDeployment(inputs=inputs.deployment_inputs(), deployment_id=deployment, epoch=epoch, release=RELEASE),
         *_built_in_roles(),
         *_operator(inputs, password),
-        *_recipients(recipients),
+        *recipients,
     ]
     items = [_item(command, actor, cost) for command in commands]
     signer = Signer.generate(manifest.origin(deployment))
@@ -135,7 +141,7 @@ def install(
 
 def _built_in_roles() -> list[Command]:
     fields: Mapping[str, Mapping[str, Any]] = BUILT_IN_ROLES
-    return [DefineRole.model_validate({"name": name(role), **given}) for role, given in fields.items()]
+    return [DefineRole.model_validate({"name": resource_id.name(role), **given}) for role, given in fields.items()]
 
 
 def _operator(inputs: InstallInputs, password: SecretStr) -> list[Command]:
@@ -155,17 +161,6 @@ def _operator(inputs: InstallInputs, password: SecretStr) -> list[Command]:
             tenant_id=provider.tenant_id,
         ),
     ]
-
-
-def _recipients(recipients: Mapping[str, str]) -> list[Command]:
-    commands: list[Command] = []
-    for label, recipient in recipients.items():
-        parse_recipient(recipient)
-        try:
-            commands.append(AddBackupRecipient(name=label, recipient=recipient))
-        except ValidationError:
-            raise Usage(f"{label!r} cannot be the name of a recipient: it becomes one segment of an id") from None
-    return commands
 
 
 def _item(command: Command, actor: Actor, cost: Cost) -> Item:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from domain.deployment import DeploymentRecovered
 from domain.errors import Corrupt
 from domain.resource_id import fold
 from domain.sealed_value import key_ids
@@ -48,6 +49,7 @@ class _Verification:
         self._frontier = Frontier()
         self._digest = DigestSum()
         self._recorded_at = 0
+        self._recoveries: set[int] = set()
         self._versions: dict[str, Version] = {}
         self._ends: dict[tuple[str, ...], int] = {}
         self._rows = _rows_by_position(session, "resource, sequence, kind, state", "versions", "resource")
@@ -81,6 +83,8 @@ class _Verification:
         if step.after.sequence != derived.originator_version:
             raise Corrupt(f"position {position}: {resource} has sequence {derived.originator_version} out of turn")
         self._versions[resource] = step.after
+        if recorded.event["type"] == DeploymentRecovered.name:
+            self._recoveries.add(position)
         self._frontier.append(leaf_hash(record))
         self._digest.add(step)
         self._check_version(position, step)
@@ -131,15 +135,17 @@ class _Verification:
 
     def _check_keys(self) -> int:
         """Compare the live keys with those that the current state needs; return their number."""
-        rows = self._session.stream("SELECT key_id FROM keyring WHERE shredded_at = ?", (keyring.LIVE,))
-        live = {key_id for (key_id,) in rows}
+        rows = self._session.stream("SELECT key_id, shredded_at FROM keyring")
+        shredded: dict[str, int] = dict(rows)
+        live = {key_id for key_id, shredded_at in shredded.items() if shredded_at == keyring.LIVE}
         needed = {key: version.resource for version in self._versions.values() for key in key_ids(version.state)}
         for key, resource in needed.items():
-            if key not in live:
+            # A recovery to an earlier moment brings back states whose values had been destroyed since, and says so.
+            if key not in live and shredded.get(key, keyring.LIVE) not in self._recoveries:
                 raise Corrupt(f"the keyring lacks the key {key} of {resource}: recover it from a backup")
         if unneeded := live - needed.keys():
             raise Corrupt(f"the keyring still holds the key {min(unneeded)}, whose value was purged")
-        return len(needed)
+        return len(live)
 
 
 RowsAt = Callable[[int], list[tuple[Row, int]]]

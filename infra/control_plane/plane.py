@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from domain.access_policy import SECRET_PERMISSIONS
 from domain.command import Command, Prepared
-from domain.errors import NotFound, Refused, ResurgamError, Usage, WrongKey
+from domain.errors import Refused, ResurgamError
 from domain.instant import from_datetime
-from domain.resource import World
 from domain.sealed_value import SealedValue
-from domain.secret import vault_of
 from infra.control_plane import preparing, when
 from infra.control_plane.job import Item, Job, Outcome
 from infra.control_plane.preparing import Preparation
@@ -27,8 +24,7 @@ from infra.log import head
 from infra.log.head import Head
 from infra.log.record import Actor
 from infra.state.snapshot import Snapshot
-from projections import access
-from projections.vault_access import VaultDecision, vault_check
+from projections.authorization import authorize
 
 Clock = Callable[[], str]
 
@@ -104,7 +100,7 @@ class ControlPlane:
         command_id = request.command_id or str(uuid4())
         try:
             preparation = self._prepare(request.command)
-        except (Refused, NotFound, Usage, WrongKey) as error:
+        except ResurgamError as error:  # also of a store that fails now: what was recorded before is still answered
             preparation = Preparation(Prepared(""), refusal=error)
         return Item(request, actor, preparation, command_id, request.digest, is_enforced)
 
@@ -130,22 +126,6 @@ def read(database: Database, at: When | None = None) -> Iterator[Reading]:
     with database.read() as session:
         moment = when.resolve(session, at)
         yield Reading(Snapshot(session, moment.position), moment, session)
-
-
-def authorize(world: World, principal: str, command: Command) -> None:
-    """Refuse what the principal's roles do not allow; what is in a vault is governed by its access policies alone."""
-    permission = SECRET_PERMISSIONS.get(command.action)
-    decision: access.Decision | VaultDecision
-    if permission is None:
-        decision = access.check(world, principal, command.action, command.scope())
-    else:
-        decision = vault_check(world, principal, f"secrets/{permission}", vault_of(command.scope()))
-    if not decision.allowed:
-        raise Refused(
-            f"{principal} may not do {command.action} at {command.scope()}: {decision.text}",
-            rule="not-allowed",
-            resource=command.scope(),
-        )
 
 
 def acting_as(actor: Actor, principal: str) -> Actor:

@@ -49,14 +49,17 @@ def prepare(
     facts: dict[str, object] = {}
     made: dict[str, bytes] = {}
     if preparer is not None:
-        assert world is not None and open_sealed is not None
+        assert world is not None
+        assert open_sealed is not None
         facts, made = preparer(command, world, now, open_sealed, fresh)
     sealed: dict[str, SealedValue] = {}
     keys: list[DataKey] = []
     for sealing in command.sealings(fresh):
         plaintext = made.get(sealing.field, _given(command, sealing, cost))
         if plaintext is not None:
-            sealed[sealing.field], key = seal(plaintext, purpose=sealing.purpose, resource=sealing.resource, version=fresh)
+            sealed[sealing.field], key = seal(
+                plaintext, purpose=sealing.purpose, resource=sealing.resource, version=fresh
+            )
             keys.append(key)
     return Preparation(Prepared(fresh, sealed, facts), tuple(keys))
 

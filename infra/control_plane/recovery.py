@@ -19,6 +19,7 @@ from infra.backup.rebuild import Limit, Lost, Rebuilt
 from infra.backup.repository import Repository, Stored
 from infra.backup.segment import OpenerOf
 from infra.backup.verification import Expectation
+from infra.canonical_json import encode
 from infra.control_plane import store, when
 from infra.control_plane.batch import Batch
 from infra.control_plane.job import Item
@@ -28,7 +29,6 @@ from infra.database.session import Database, Session
 from infra.keys.root_key import FileRootKey, RootKey
 from infra.keys.signer import Signer, Verifier
 from infra.log import head, local_fact
-from infra.canonical_json import encode
 from infra.log.head import Head
 from infra.log.record import Actor, Recorded
 from infra.state.snapshot import HeadLoader, Snapshot
@@ -63,7 +63,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a recovery or a drill found and did. `head` is that of the recovered store; for a drill, of the scratch store."""
+    """What a recovery or a drill found and did; `head` is that of the recovered store or of a drill's scratch one."""
 
     plan: Plan
     head: Head
@@ -77,7 +77,7 @@ class Report:
 
 
 def plan(repository: Repository, identities: Sequence[AgeIdentity], wish: Wish, now: str) -> Plan:
-    """Choose the backup and check that this release takes it, that its signer is believed, and that it is the expected one."""
+    """Choose the backup; check that this release takes it, that its signer is believed, and what was expected of it."""
     stored = choice.choose(repository, wish.deployment, accept_damage=wish.accept_damage)
     gate(stored.manifest.release, f"the backup {stored.manifest.name}")
     endorsement.check_identities(stored.manifest, identities)
@@ -139,11 +139,14 @@ def _limit(at: str | None, now: str, of: Manifest) -> Limit:
     asked = when.parse(at, now)
     if asked.position is not None:
         if asked.position > of.last:
-            raise Refused(f"the backup ends at position {of.last}, before {asked.position}", rule="position-is-backed-up")
+            raise Refused(
+                f"the backup ends at position {of.last}, before {asked.position}", rule="position-is-backed-up"
+            )
         return Limit(position=asked.position)
     if asked.instant is not None and asked.instant > of.created_at:
         raise Refused(
-            f"the backup was made at {of.created_at} and knows nothing of {asked.instant}: without --at all of it is recovered",
+            f"the backup was made at {of.created_at} and knows nothing of {asked.instant}: "
+            "leave --at out to recover all of it",
             rule="position-is-backed-up",
         )
     return Limit(instant=asked.instant)
@@ -158,7 +161,7 @@ def _empty_tables(session: Session) -> None:
 
 
 def _root_key(path: Path) -> RootKey:
-    """Make the new deployment's root key, or take the one that an interrupted recovery made, before anything is visible.
+    """Make the new deployment's root key before anything is visible, or take the one of an interrupted recovery.
 
     An interruption may leave an empty file, which never held a key.
     """
@@ -173,7 +176,10 @@ def _rebuilt(session: Session, repository: Repository, planned: Plan, opener_of:
         records = wish.expect.checked(records, planned.manifest)
     rebuilt = rebuild.rebuild(session, records, planned.limit)
     if not rebuilt.position:
-        raise Refused(f"nothing was recorded yet at {wish.at}: name a later point in time", rule="position-is-backed-up")
+        raise Refused(
+            f"nothing was recorded yet at {wish.at}: name a later point in time", rule="position-is-backed-up"
+        )
+    rebuilt.beyond.count = planned.manifest.last - rebuilt.position  # also what could not be read
     return rebuilt
 
 

@@ -10,7 +10,9 @@ from infra.log.record import Recorded
 from projections.expiry import expiring
 from projections.view import View
 
-OUT_OF_SCOPE = "the workloads of users (virtual machines, storage accounts, networks …) are no part of a control plane's backup"
+OUT_OF_SCOPE = (
+    "the workloads of users (virtual machines, storage accounts, networks …) are no part of a control plane's backup"
+)
 WARNING_DAYS = 90
 
 
@@ -24,7 +26,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "release": of.release,
         "positions": {"first": 1 if of.last else 0, "last": of.last},
         "lastRecordedAt": of.recorded_at,
-        "checkpoint": of.checkpoint,
+        "checkpoint": f"{of.last}:{of.opened_checkpoint().body().splitlines()[2]}",
         "encryption": of.encryption,
         "recipients": [entry.fingerprint for entry in of.recipients],
         "segments": len(of.segments),
@@ -56,10 +58,10 @@ def describe(report: Report, now: str) -> dict[str, Any]:
 
 
 def describe_opened(report: Report, state: View, now: str, repository: str) -> dict[str, Any]:
-    """Return the report of a recovery whose store is open: also what needs an operator's hand, and the next commands."""
+    """Return the report of a recovery whose store is open, with what needs an operator's hand and the next commands."""
     by_hand = [r.id for r in state.of_kind("resource-provider") if r.state["restoredBy"] == "ByHand"]
     trusts = [r.id for r in state.of_kind("claims-provider-trust")]
-    soon = expiring(state.all(), now, WARNING_DAYS)
+    soon = expiring(state, state.all(), now, WARNING_DAYS)
     return {
         "deployment": report.head.deployment,
         "epoch": report.head.epoch,
@@ -67,7 +69,9 @@ def describe_opened(report: Report, state: View, now: str, repository: str) -> d
         **describe(report, now),
         "providersToRestoreByHand": by_hand,
         "federationToReestablish": trusts,
-        "expiring": [{"resource": e.resource, "what": e.what, "expires": e.expires, "expired": e.expired} for e in soon],
+        "expiring": [
+            {"resource": e.resource, "what": e.what, "expires": e.expires, "expired": e.expired} for e in soon
+        ],
         "next": next_steps(report, repository, by_hand=bool(by_hand), trusts=bool(trusts), expired=bool(soon)),
     }
 
@@ -78,7 +82,8 @@ def next_steps(report: Report, repository: str, *, by_hand: bool, trusts: bool, 
         "keep the old deployment off: two deployments must not serve the same region",
         f"resurgam backup run --repository {repository}   # the first backup of this deployment",
         "resurgam key inspect   # then, offline: resurgam key endorse VERIFIER --identity FILE",
-        "resurgam record CHANGES.jsonl   # send again what came after the last recovered change: only what was lost is recorded",
+        "resurgam record CHANGES.jsonl   # send again what came after the last recovered change: "
+        "only what was lost is recorded",
     ]
     if report.lost:
         steps.append("set again the secrets that were destroyed after the recovered position (listed above)")

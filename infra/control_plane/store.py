@@ -10,8 +10,8 @@ from infra.state import tables
 TABLES = ("log_head", "events", "versions", "links", "keyring", "local_facts", "access_log")
 
 NOT_EMPTY = (
-    "the store holds deployment {deployment} up to position {position}: to recover beside it, name another store; to replace it, "
-    "move or drop it first; to bring parts of a backup back into it, record them as commands"
+    "the store holds deployment {deployment} up to position {position}: to recover beside it, name another store; "
+    "to replace it, move or drop it first; to bring parts of a backup back into it, record them as commands"
 )
 
 
@@ -47,7 +47,10 @@ def drop(session: Session) -> None:
 
 
 def ensure_empty(database: Database) -> Head:
-    """Return the head of an empty store, made now if there was none; Refused, naming the roads, if it holds a deployment."""
+    """Return the head of an empty store, made now if there was none.
+
+    Refused, naming the roads, if it holds a deployment.
+    """
     with database.write() as session:
         at = head.read(session) if session.has_table("log_head") else create(session)
         check_empty(at)

@@ -158,11 +158,11 @@ class Writer:
                 return _outcome_before(session, item, known[item.command_id])
             if item.command_id in batch.accepted:
                 return batch.accepted_before(item)
-            if item.preparation.refusal is not None:
-                return item.preparation.refusal
             command = item.request.command
             if item.is_enforced:
                 self._authorize(self._world, item.actor.principal or "", command)
+            if item.preparation.refusal is not None:
+                return item.preparation.refusal
             return batch.accept(item, decide(self._world, batch.clock.instant, item.preparation.prepared, command))
         except (Refused, NotFound, Conflict, Usage) as error:
             return error

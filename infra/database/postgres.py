@@ -270,6 +270,8 @@ def _translation(error: psycopg.Error, store: str) -> ResurgamError | psycopg.Er
     message = _message(error)
     if isinstance(error, psycopg.IntegrityError):
         return Conflict(message)
+    if isinstance(error, errors.DuplicateTable):
+        return Conflict(f"{store}: somebody else made the tables at the same moment, run it again")
     if isinstance(error, _CORRUPT_ERRORS):
         return Corrupt(f"{store}: {message}")
     if isinstance(error, errors.LockNotAvailable):

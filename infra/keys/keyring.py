@@ -29,7 +29,7 @@ LIVE = 0
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """A row; `added_at` and `shredded_at` are positions of the log. A shredded key keeps its row, with `wrapped` empty."""
+    """A row; `added_at` and `shredded_at` are positions. A shredded key keeps its row, with `wrapped` empty."""
 
     key_id: str
     root_key_id: str

@@ -15,7 +15,10 @@ from projections.version import FOLD_GENERATION
 STORE_FORMAT = 1
 """Rises whenever a table of the store changes its form."""
 
-COLUMNS = "deployment, epoch, parent_epoch, position, recorded_at, frontier, digest, release, store_format, fold_generation, mode"
+COLUMNS = (
+    "deployment, epoch, parent_epoch, position, recorded_at, frontier, digest, "
+    "release, store_format, fold_generation, mode"
+)
 
 SCHEMA = """
 CREATE TABLE log_head (

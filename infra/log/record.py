@@ -161,8 +161,8 @@ def checked_event(value: Any, what: str) -> Mapping[str, Any]:
     if not all(_has(part, members) for part, members in parts):
         raise Corrupt(f"{what} lacks a member that every event has, or holds one in another form")
     command = value["command"]
-    if not 1 <= command["index"] <= command["count"] or value["sequence"] < 1:
-        raise Corrupt(f"{what} has an index or a sequence that cannot be")
+    if not 1 <= command["index"] <= command["count"] or min(value["sequence"], value["schema"]) < 1:
+        raise Corrupt(f"{what} has an index, a sequence or a schema that cannot be")
     return value
 
 

@@ -163,7 +163,10 @@ class AggregateTableRecorder(AggregateRecorder):
 
     SCHEMA = """
     CREATE TABLE IF NOT EXISTS {name} (
-        originator_id {bytes} NOT NULL, originator_version {integer} NOT NULL, topic {text} NOT NULL, state {bytes} NOT NULL,
+        originator_id {bytes} NOT NULL,
+        originator_version {integer} NOT NULL,
+        topic {text} NOT NULL,
+        state {bytes} NOT NULL,
         PRIMARY KEY (originator_id, originator_version)
     );
     """

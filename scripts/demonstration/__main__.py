@@ -18,12 +18,18 @@ NOT_PROVEN = 1
 
 def main() -> int:
     """Play it in a folder of its own."""
-    parser = argparse.ArgumentParser(prog="scripts/demo", description="Record a cloud, back it up, destroy it, recover it, and prove it.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo", description="Record a cloud, back it up, destroy it, recover it, and prove it."
+    )
     parser.add_argument("--events", type=int, default=10_000, help="about how many events the cloud has")
     parser.add_argument("--seed", type=int, default=7, help="another seed makes another cloud")
-    parser.add_argument("--roles", type=Path, metavar="FILE", help="built-in role definitions as JSON, which are defined too")
+    parser.add_argument(
+        "--roles", type=Path, metavar="FILE", help="built-in role definitions as JSON, which are defined too"
+    )
     parser.add_argument("--postgres", metavar="URL", help="keep the stores in schemas of this database, not in SQLite")
-    parser.add_argument("--sabotage", choices=sorted(SABOTAGES), help="tamper with the backup: the demo must find it and fail")
+    parser.add_argument(
+        "--sabotage", choices=sorted(SABOTAGES), help="tamper with the backup: the demo must find it and fail"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the folder when it is over")
     asked = parser.parse_args()
     begin = time.monotonic()

@@ -12,11 +12,12 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from domain.control_plane import KINDS
-from scripts.demonstration.stage import Answer, Cloud
+from scripts.demonstration.stage import Answer, Cloud, StepFailed
 from scripts.estate.landmark import Landmarks
 
 AT_ONCE = 2
 REFUSED, NOT_FOUND, WRONG_CREDENTIAL = 3, 4, 7
+NO_ANSWER = "no answer: "
 DEPLOYMENT = "/providers/Resurgam.Admin/deployments/default"
 
 Facts = Mapping[str, str]
@@ -25,7 +26,7 @@ Facts = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Commands to run, and what their answers say. `must` is what the answer has to hold, so that it proves something."""
+    """Commands to run, and what their answers say; `must` is what the answer has to hold, or it would prove nothing."""
 
     commands: Sequence[Sequence[str]]
     read: Callable[[Sequence[Answer]], Facts]
@@ -35,52 +36,76 @@ class Question:
 
 def ask(cloud: Cloud, questions: Sequence[Question]) -> dict[str, str]:
     """Return the facts that all answers give, in the order of the questions."""
+    return {proof: fact for facts in _answered(cloud, questions) for proof, fact in facts.items()}
 
+
+def ask_living(cloud: Cloud, questions: Sequence[Question]) -> dict[str, str]:
+    """Return the facts as they will be expected; raise StepFailed if an answer is one that would prove nothing."""
+    answered = _answered(cloud, questions)
+    for question, facts in zip(questions, answered, strict=True):
+        for proof, fact in facts.items():
+            if question.must not in fact or fact.startswith(NO_ANSWER):
+                raise StepFailed(f"{proof}: {fact!r} does not hold {question.must!r}, so it would prove nothing", 1)
+    return {proof: fact for facts in answered for proof, fact in facts.items()}
+
+
+def _answered(cloud: Cloud, questions: Sequence[Question]) -> list[Facts]:
     def one(question: Question) -> Facts:
         answers = [cloud.ask(*command, given=question.given) for command in question.commands]
         try:
-            facts = question.read(answers)
+            return question.read(answers)
         except (LookupError, TypeError, ValueError):
-            facts = {" ".join(question.commands[0][:2]): "; ".join(a.errors.strip() or a.output[:80] for a in answers)}
-        return {
-            proof: fact if question.must in fact else f"{fact}, not {question.must!r} as it should be"
-            for proof, fact in facts.items()
-        }
+            asked, reasons = " ".join(question.commands[0][:2]), (a.reason or a.output[:80] for a in answers)
+            return {asked: NO_ANSWER + "; ".join(reasons)}
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return {proof: fact for facts in pool.map(one, questions) for proof, fact in facts.items()}
-
-
-def all_questions(known: Landmarks, position: int, earlier: str) -> list[Question]:
-    """Return everything that is asked of a cloud at a position; `earlier` is an instant long before."""
-    return [
-        *short_questions(known, position),
-        _state_at(earlier, "state before the second backup"),
-        *_seen_by_tenants(known),
-        *_access(known),
-        *_limits(known),
-        _one("a wrong password", ["authenticate", known.operator], _outcome, must="credential", given="a wrong one"),
-        _one("a purged secret", ["secret", "read", known.purged_secret, "--reason", "drill"], _outcome, must="found"),
-        _certificate(known),
-        _one("federation trust", ["get", known.trust, "--json"], lambda a: _digest(a.json["state"]), must="sha256"),
-        _one("deployment inputs", ["get", DEPLOYMENT, "--json"], lambda a: _digest(a.json["state"]["inputs"]), must="sha256"),
-    ]
+        return list(pool.map(one, questions))
 
 
 def short_questions(known: Landmarks, position: int) -> list[Question]:
-    """Return what is asked at least: everything that there is, who logs in, and a secret."""
+    """Return what is asked at least: all that there is, who logs in, what they may do, and a secret."""
     log = ["log", "prove", str(position), "--from", str(position), "--json"]
+    value = _text_digest(known.secret_value)
     return [
         Question([["diff", "0", str(position), "--json"]], _counts_and_state),
         _one(f"Merkle root at position {position}", log, lambda a: a.json["fromRoot"][:16] + "…", must="…"),
-        _one("the operator logs in", ["authenticate", known.operator, "--json"], _login, given=known.operator_password, must="logs in"),
-        _one("the tenant logs in", ["authenticate", known.tenant, "--json"], _login, given=known.tenant_password, must="logs in"),
-        _one("a secret", ["secret", "read", known.secret, "--reason", "drill"], lambda a: _text_digest(a.output), must=_text_digest(known.secret_value)),
+        _login("the operator logs in", known.operator, known.operator_password, must="as"),
+        _login("the tenant logs in", known.tenant, known.tenant_password, must="as"),
+        *_access(known),
+        _one("a secret", ["secret", "read", known.secret, "--reason", "drill"], _value, must=value),
     ]
 
 
-def _one(proof: str, command: Sequence[str], fact: Callable[[Answer], str], must: str = "", given: str = "") -> Question:
+def further_questions(known: Landmarks, earlier: str) -> list[Question]:
+    """Return everything else that is asked; `earlier` is an instant well before the backup."""
+    return [
+        _state_at(earlier),
+        *_seen_by_tenants(known),
+        *_limits(known),
+        _login("a wrong password", known.operator, "a wrong one", must="wrong credential"),
+        _one("a purged secret", ["secret", "read", known.purged_secret, "--reason", "drill"], _outcome, must="found"),
+        _certificate(known),
+        _one("federation trust", ["get", known.trust, "--json"], lambda a: _digest(a.json["state"]), must="sha256"),
+        _one(
+            "deployment inputs",
+            ["get", DEPLOYMENT, "--json"],
+            lambda a: _digest(a.json["state"]["inputs"]),
+            must="sha256",
+        ),
+    ]
+
+
+def _one(
+    proof: str, command: Sequence[str], fact: Callable[[Answer], str], must: str = "", given: str = ""
+) -> Question:
     return Question([command], lambda answers: {proof: fact(answers[0])}, must, given)
+
+
+def _login(proof: str, who: str, password: str, *, must: str) -> Question:
+    def fact(answer: Answer) -> str:
+        return f"as {answer.json['objectId']}" if answer.exit_code == 0 else _outcome(answer)
+
+    return _one(proof, ["authenticate", who, "--json"], fact, must, given=password)
 
 
 def _counts_and_state(answers: Sequence[Answer]) -> Facts:
@@ -92,19 +117,25 @@ def _counts_and_state(answers: Sequence[Answer]) -> Facts:
     }
 
 
-def _state_at(instant: str, proof: str) -> Question:
-    return _one(proof, ["diff", "0", instant, "--json"], lambda a: f"{len(a.json['differences'])} resources, {_digest(a.json)}", must="sha256")
+def _state_at(instant: str) -> Question:
+    return _one(
+        f"everything at {instant[:19]}Z",
+        ["diff", "0", instant, "--json"],
+        lambda a: f"{len(a.json['differences'])} resources, {_digest(a.json)}",
+        must="sha256",
+    )
 
 
 def _seen_by_tenants(known: Landmarks) -> Iterator[Question]:
     """The tenant sees what it subscribed to and nothing else; of its workloads there is nothing to be seen."""
-    for kind in ("subscription", "offer", "plan"):
-        command = ["get", kind, "--as", known.tenant, "--json"]
-        yield _one(f"{kind}s that the tenant sees", command, _seen, must="sha256")
+    for kind, one in (("subscription", "Subscription 1"), ("offer", "small offer"), ("plan", "small services")):
+        yield _one(f"{kind}s that the tenant sees", ["get", kind, "--as", known.tenant, "--json"], _seen, must=one)
     other = ["get", known.subscription, "--as", known.other_tenant, "--json"]
     yield _one("another tenant looks at its subscription", other, _outcome, must="found")
     machine = f"{known.resource_group}/providers/Microsoft.Compute/virtualMachines/vm-1"
-    yield _one("the tenant looks for its workloads", ["get", machine, "--as", known.tenant, "--json"], _outcome, must="found")
+    yield _one(
+        "the tenant looks for its workloads", ["get", machine, "--as", known.tenant, "--json"], _outcome, must="found"
+    )
 
 
 def _access(known: Landmarks) -> Iterator[Question]:
@@ -112,7 +143,9 @@ def _access(known: Landmarks) -> Iterator[Question]:
         ("what was allowed", "Microsoft.Compute/virtualMachines/write", "allowed"),
         ("what was forbidden", "Microsoft.Authorization/roleAssignments/write", "denied"),
     ):
-        yield _one(proof, ["access", "check", known.engineer, action, known.resource_group, "--json"], _decision, must=must)
+        yield _one(
+            proof, ["access", "check", known.engineer, action, known.resource_group, "--json"], _decision, must=must
+        )
 
 
 def _limits(known: Landmarks) -> Iterator[Question]:
@@ -135,13 +168,10 @@ def _certificate(known: Landmarks) -> Question:
             leaf.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature):
             return {"a certificate and its root": "the root did not sign it"}
-        return {"a certificate and its root": f"chains to {known.root.rsplit('/', 1)[1]}, {_text_digest(state['certificate'])}"}
+        root_name = known.root.rsplit("/", 1)[1]
+        return {"a certificate and its root": f"chains to {root_name}, {_text_digest(state['certificate'])}"}
 
     return Question([["get", "issued-certificate", "--json"], ["get", known.root, "--json"]], chained, must="chains")
-
-
-def _login(answer: Answer) -> str:
-    return f"logs in as {answer.json['objectId'][:8]}…" if answer.exit_code == 0 else _outcome(answer)
 
 
 def _outcome(answer: Answer) -> str:
@@ -149,10 +179,15 @@ def _outcome(answer: Answer) -> str:
     return words.get(answer.exit_code, f"exit code {answer.exit_code}")
 
 
+def _value(answer: Answer) -> str:
+    return _text_digest(answer.output) if answer.exit_code == 0 else _outcome(answer)
+
+
 def _decision(answer: Answer) -> str:
     decision = answer.json
-    through = len(decision["path"]["groups"]) if decision["path"] else 0
-    return f"{'allowed' if decision['allowed'] else 'denied'}: {decision['reason']}, through {through} groups"
+    path = decision["path"]
+    how = f" by role {path['role']} through {len(path['groups'])} groups" if path else ""
+    return f"{'allowed' if decision['allowed'] else 'denied'}: {decision['reason']}{how}"
 
 
 def _violation(answer: Answer) -> str:
@@ -167,8 +202,8 @@ def _findings(answer: Answer) -> str:
 
 
 def _seen(answer: Answer) -> str:
-    ids = [resource["id"] for resource in answer.json["resources"]]
-    return f"{len(ids)}, {_digest(ids)}"
+    resources = answer.json["resources"]
+    return f"{len(resources)}: {', '.join(resource['state']['displayName'] for resource in resources)}"
 
 
 def _digest(value: Any) -> str:

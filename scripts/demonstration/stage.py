@@ -1,6 +1,7 @@
-"""The stage: clouds in folders of their own, and every step upon them shown as the command that an operator would type."""
+"""The stage: clouds in folders of their own, and every step upon them as the command that an operator would type."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PROGRAM = Path(sys.executable).with_name("resurgam")
+PROGRAM = Path(os.environ.get("RESURGAM_DEMO_ENVIRONMENT", sys.prefix), "bin", "resurgam")
 SHOWN_CHARACTERS_MAX = 48
 
 
@@ -32,8 +33,14 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The answer of a command that was asked for JSON, its error if it failed."""
-        return json.loads(self.output or self.errors)
+        """The answer of a command that was asked for JSON."""
+        return json.loads(self.output)
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in words."""
+        text = self.errors.strip()
+        return str(json.loads(text)["error"]["message"]) if text.startswith("{") else text
 
     @property
     def lines(self) -> list[Any]:
@@ -71,11 +78,11 @@ class Cloud:
 
     def step(self, *arguments: str, given: str = "", prefix: str = "") -> Answer:
         """Show a command and run it; raise StepFailed if it fails."""
-        shown = " ".join(map(_shortened, arguments))
+        shown = " ".join(map(_shortened, (a.replace(str(self.folder.parent), "/…") for a in arguments)))
         print(f"\n{self.folder.name}$ {prefix}resurgam {shown}", flush=True)
         answer = self.ask(*arguments, given=given)
         if answer.exit_code:
-            raise StepFailed(answer.errors.strip() or answer.output.strip(), answer.exit_code)
+            raise StepFailed(answer.reason or answer.output.strip(), answer.exit_code)
         return answer
 
 

@@ -83,7 +83,12 @@ def _create_management_groups(draft: Draft) -> None:
             draft.add("CreateManagementGroup", "governance", name=below, parent=management_group_id(name))
             draft.management_groups.append(management_group_id(below))
     draft.add("RenameManagementGroup", "governance", id=management_group_id(names[1]), displayName="First business")
-    draft.add("MoveManagementGroup", "governance", id=management_group_id("business-1-test"), parent=management_group_id(names[2]))
+    draft.add(
+        "MoveManagementGroup",
+        "governance",
+        id=management_group_id("business-1-test"),
+        parent=management_group_id(names[2]),
+    )
     draft.add("CreateManagementGroup", "a mistake", name="mistake")
     draft.add("DeleteManagementGroup", "a mistake", id=management_group_id("mistake"))
     first, *others = draft.subscriptions
@@ -121,6 +126,7 @@ def _define_built_in_roles(draft: Draft, path: Path) -> None:
         draft.add("DefineRole", "built-in roles", name=role["name"], roleName=role["roleName"], type=role["roleType"],
                   description=role["description"] or "", permissions=role["permissions"],
                   assignableScopes=role["assignableScopes"])  # fmt: skip
+        draft.roles.append(role_id(role["name"]))
 
 
 def _assign_landmarks(draft: Draft) -> None:
@@ -145,14 +151,26 @@ def _assign_roles(draft: Draft, count: int) -> None:
     ]
     for _ in range(count):
         principal = draft.random.choice(draft.random.choice(principals))
-        assign(draft, principal, draft.random.choice(draft.roles), draft.random.choice(draft.random.choice(scopes)), "access request")
+        assign(
+            draft,
+            principal,
+            draft.random.choice(draft.roles),
+            draft.random.choice(draft.random.choice(scopes)),
+            "access request",
+        )
 
 
 def _define_policies(draft: Draft) -> None:
     in_region = {"not": {"field": "location", "in": "[parameters('locations')]"}}
     _define_policy(draft, LANDMARK_POLICY, in_region, "deny", locations={"type": "Array"})
     untagged = {"field": "tags[[parameters('tagName')]]", "exists": False}
-    _define_policy(draft, "require-tag", {"field": "tags.owner", "exists": False}, "deny", tagName={"type": "String", "defaultValue": "owner"})
+    _define_policy(
+        draft,
+        "require-tag",
+        {"field": "tags.owner", "exists": False},
+        "deny",
+        tagName={"type": "String", "defaultValue": "owner"},
+    )
     large = {"allOf": [{"field": "type", "equals": "Microsoft.Compute/virtualMachines"},
                        {"field": "Microsoft.Compute/virtualMachines/sku.name", "like": "Standard_*_v1"}]}  # fmt: skip
     _define_policy(draft, "audit-old-sizes", large, "audit")
@@ -186,4 +204,11 @@ def _assign_policies(draft: Draft) -> None:
 
 
 def _assign_policy(draft: Draft, name: str, scope: str, **parameters: object) -> None:
-    draft.add("AssignPolicy", "governance", name=name, scopeId=scope, policyDefinitionId=policy_id(name), parameters=parameters)
+    draft.add(
+        "AssignPolicy",
+        "governance",
+        name=name,
+        scopeId=scope,
+        policyDefinitionId=policy_id(name),
+        parameters=parameters,
+    )

@@ -43,7 +43,9 @@ def endpoint_pfx(draft: Draft, names: Sequence[str], password: str, *, edition: 
     usage = x509.KeyUsage(True, False, True, False, False, False, False, False, False)
     certificate = (
         _builder(draft, subject, AUTHORITY, key.public_key(), f"{subject}/{edition}")
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"{name}.{domain}") for name in names]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(f"{name}.{domain}") for name in names]), critical=False
+        )
         .add_extension(usage, critical=True)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False

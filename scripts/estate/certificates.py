@@ -10,7 +10,10 @@ FIRST_ROOT = f"{ROOTS}/root-1"
 LANDMARK_CERTIFICATE = "fabric-1"
 ENDPOINTS = {
     **{name: [name] for name in ("portal", "adminportal", "management", "adminmanagement", "adfs", "graph")},
-    **{name: [f"*.{name}"] for name in ("blob", "table", "queue", "vault", "adminvault", "hosting", "adminhosting", "dbadapter")},
+    **{
+        name: [f"*.{name}"]
+        for name in ("blob", "table", "queue", "vault", "adminvault", "hosting", "adminhosting", "dbadapter")
+    },
 }
 
 
@@ -57,4 +60,6 @@ def _issue(draft: Draft, name: str, root: str) -> str:
 def _import(draft: Draft, endpoint: str, *, edition: int = 1) -> None:
     password = draft.password("pfx")
     pfx = authority.endpoint_pfx(draft, ENDPOINTS[endpoint], password, edition=edition)
-    draft.add("ImportEndpointCertificate", "certificates of the endpoints", endpoint=endpoint, pfx=pfx, password=password)
+    draft.add(
+        "ImportEndpointCertificate", "certificates of the endpoints", endpoint=endpoint, pfx=pfx, password=password
+    )

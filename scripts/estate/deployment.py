@@ -25,13 +25,17 @@ def inputs(draft: Draft) -> str:
         "objectId": draft.guid("user/operator-1"),
     }
     provider = {"subscriptionId": draft.provider, "tenantId": draft.tenant_id}
-    return yaml.safe_dump({**_inputs(nodes=4), "operator": operator, "providerSubscription": provider}, sort_keys=False)
+    fields = {**_inputs(nodes=4), "operator": operator, "providerSubscription": provider}
+    text: str = yaml.safe_dump(fields, sort_keys=False)
+    return text
 
 
 def begin(draft: Draft) -> None:
     """Write the deployment's part of the base."""
     for namespace, (name, restored_by) in PROVIDERS.items():
-        draft.add("RegisterResourceProvider", "installation", namespace=namespace, displayName=name, restoredBy=restored_by)
+        draft.add(
+            "RegisterResourceProvider", "installation", namespace=namespace, displayName=name, restoredBy=restored_by
+        )
     draft.add("UpdateResourceProvider", "not yet in use", namespace="Microsoft.MySQLAdapter", enabled=False)
     draft.add("RegisterResourceProvider", "a pilot", namespace="Sample.Pilot", displayName="Pilot", restoredBy="ByHand")
     draft.add("UnregisterResourceProvider", "the pilot is over", namespace="Sample.Pilot")

@@ -66,6 +66,7 @@ class Draft:
         self.management_groups: list[str] = []
         self.roles: list[str] = []
         self.assignments: dict[tuple[str, str, str], str] = {}
+        """(principal, role, scope) -> id of the role assignment."""
         self.remembered: dict[str, str] = {}
         """The command ids of requests that a later part asks about."""
 

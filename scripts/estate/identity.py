@@ -34,7 +34,9 @@ def go_on(draft: Draft) -> None:
         _create_engineer(draft, number)
         _join(draft, draft.teams[number % len(draft.teams)], draft.engineers[-1], "new engineers join")
     _change_users(draft, draft.count(40))
-    draft.add("SetPassword", "forgotten", objectId=draft.guid("user/tenant-2"), password=draft.password("tenant-2-reset"))
+    draft.add(
+        "SetPassword", "forgotten", objectId=draft.guid("user/tenant-2"), password=draft.password("tenant-2-reset")
+    )
     draft.add("SetDirectoryServiceCredential", "rotation of the service account", name=DIRECTORY,
               username="graphservice", password=draft.password("graphservice-2"))  # fmt: skip
     certificates = [authority.self_signed(draft, f"{TRUST}-signing-{number}") for number in (1, 2)]
@@ -117,7 +119,7 @@ def _create_applications(draft: Draft) -> None:
         draft.add("CreateServicePrincipal", "automation", appId=app_id, objectId=service_principal)
         draft.service_principals.append(service_principal)
         _join(draft, draft.random.choice(draft.teams), service_principal, "automation of a team")
-        if number % 3:
+        if number % 6 != 3:
             draft.add("AddKeyCredential", "log in by certificate", appId=app_id, keyId=draft.guid(f"key/{number}"),
                       certificate=authority.self_signed(draft, f"automation-{number}"))  # fmt: skip
         else:
@@ -133,7 +135,12 @@ def _retire_application(draft: Draft) -> None:
     draft.add("UpdateApplication", "renamed", appId=app_id, displayName="automation-one")
     draft.add("UpdateServicePrincipal", "renamed", objectId=service_principal, displayName="automation-one")
     draft.add("RemoveKeyCredential", "certificate no longer in use", appId=app_id, keyId=draft.guid("key/1"))
-    draft.add("RemovePasswordCredential", "secret was in a chat", appId=draft.guid("application/3"), keyId=draft.guid("secret/3"))
+    draft.add(
+        "RemovePasswordCredential",
+        "secret was in a chat",
+        appId=draft.guid("application/3"),
+        keyId=draft.guid("secret/3"),
+    )
     draft.add("DisableServicePrincipal", "investigation", objectId=service_principal)
     draft.add("EnableServicePrincipal", "all clear", objectId=service_principal)
     gone = len(draft.service_principals)
@@ -154,3 +161,5 @@ def _change_users(draft: Draft, count: int) -> None:
     for engineer in leaving:
         draft.add("DeleteUser", "left", objectId=engineer, force=True)
         draft.engineers.remove(engineer)
+        for key in [key for key in draft.assignments if key[0] == engineer]:
+            del draft.assignments[key]

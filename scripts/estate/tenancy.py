@@ -4,11 +4,15 @@ from scripts.estate.draft import REGION, Draft, Subscription, upn
 
 CATALOG = "catalog"
 SIZES = ("small", "medium", "large", "huge")
+SMALL_CORES = 120
+"""What the smallest plan grants after the week of changes; an add-on grants as much again."""
 
 
 def begin(draft: Draft) -> None:
     """Write the tenancy of the base. The first tenant's subscription is the first, and nobody else touches it."""
-    draft.add("CreateResourceGroup", "home of plans and offers", subscriptionId=draft.provider, name=CATALOG, location=REGION)
+    draft.add(
+        "CreateResourceGroup", "home of plans and offers", subscriptionId=draft.provider, name=CATALOG, location=REGION
+    )
     _create_quotas(draft)
     _create_plans(draft)
     _create_offers(draft)
@@ -25,7 +29,7 @@ def go_on(draft: Draft) -> None:
     first = draft.count(480, least=16) + 1
     for number in range(first, first + draft.count(25)):
         _create_subscription(draft, number)
-    draft.add("UpdateComputeQuota", "new hardware", id=quota_id(draft, "Compute", "small"), coresLimit=120)
+    draft.add("UpdateComputeQuota", "new hardware", id=quota_id(draft, "Compute", "small"), coresLimit=SMALL_CORES)
     for subscription in draft.some(draft.subscriptions[1:], draft.count(40)):
         tags = {"environment": "production", "cost-center": str(draft.random.randrange(1000, 9999))}
         draft.add("TagResourceGroup", "cost centres", id=subscription.resource_group_id("main"), tags=tags)
@@ -53,7 +57,14 @@ def _catalog(draft: Draft) -> str:
 def _create_quotas(draft: Draft) -> None:
     where = {"providerSubscriptionId": draft.provider, "location": REGION}
     for factor, size in enumerate(SIZES, 1):
-        draft.add("CreateComputeQuota", "catalogue", **where, name=size, virtualMachineCount=10 * factor, coresLimit=40 * factor)
+        draft.add(
+            "CreateComputeQuota",
+            "catalogue",
+            **where,
+            name=size,
+            virtualMachineCount=10 * factor,
+            coresLimit=40 * factor,
+        )
         draft.add("CreateNetworkQuota", "catalogue", **where, name=size, maxPublicIpsPerSubscription=5 * factor)
         draft.add("CreateStorageQuota", "catalogue", **where, name=size, capacityInGb=512 * factor)
     draft.add("CreateKeyVaultQuota", "catalogue", **where)
@@ -74,8 +85,17 @@ def _create_plans(draft: Draft) -> None:
     vault = quota_id(draft, "KeyVault", "Unlimited")
     for size in SIZES:
         quotas = [quota_id(draft, service, size) for service in ("Compute", "Network", "Storage")]
-        draft.add("CreatePlan", "catalogue", **where, name=f"{size}-base", displayName=f"{size} services", quotaIds=[*quotas, vault])
-        draft.add("CreatePlan", "catalogue", **where, name=f"{size}-addon", displayName=f"more of {size}", quotaIds=quotas[:1])
+        draft.add(
+            "CreatePlan",
+            "catalogue",
+            **where,
+            name=f"{size}-base",
+            displayName=f"{size} services",
+            quotaIds=[*quotas, vault],
+        )
+        draft.add(
+            "CreatePlan", "catalogue", **where, name=f"{size}-addon", displayName=f"more of {size}", quotaIds=quotas[:1]
+        )
     draft.add("UpdatePlan", "wording", id=plan_id(draft, "huge-addon"), description="Compute without limits, nearly")
     draft.add("CreatePlan", "a mistake", **where, name="mistake", displayName="Mistake")
     draft.add("DeletePlan", "a mistake", id=plan_id(draft, "mistake"))
@@ -84,12 +104,20 @@ def _create_plans(draft: Draft) -> None:
 def _create_offers(draft: Draft) -> None:
     where = {"providerSubscriptionId": draft.provider, "resourceGroup": CATALOG}
     for size in SIZES:
-        draft.add("CreateOffer", "catalogue", **where, name=size, displayName=f"{size} offer",
-                  state="Private" if size == "huge" else "Public", basePlanIds=[plan_id(draft, f"{size}-base")])  # fmt: skip
+        state = "Private" if size == "huge" else "Public"
+        draft.add("CreateOffer", "catalogue", **where, name=size, displayName=f"{size} offer", state=state,
+                  basePlanIds=[plan_id(draft, f"{size}-base")])  # fmt: skip
         draft.add("LinkPlan", "add-ons", id=offer_id(draft, size), planId=plan_id(draft, f"{size}-addon"),
                   planLinkType="Addon", maxAcquisitionCount=3)  # fmt: skip
     draft.add("UpdateOffer", "wording", id=offer_id(draft, "huge"), description="Ask the operator")
-    draft.add("CreateOffer", "a season", **where, name="season", displayName="Season", basePlanIds=[plan_id(draft, "small-base")])
+    draft.add(
+        "CreateOffer",
+        "a season",
+        **where,
+        name="season",
+        displayName="Season",
+        basePlanIds=[plan_id(draft, "small-base")],
+    )
     draft.add("LinkPlan", "a season", id=offer_id(draft, "season"), planId=plan_id(draft, "medium-base"))
     draft.add("UnlinkPlan", "too much", id=offer_id(draft, "season"), planId=plan_id(draft, "medium-base"))
     draft.add("ChangeOfferState", "the season is over", id=offer_id(draft, "season"), state="Decommissioned")
@@ -121,14 +149,20 @@ def _acquire_plans(draft: Draft) -> None:
     for index in chosen[1 : 1 + draft.count(15)]:
         subscription = draft.subscriptions[index].id
         acquired = draft.guid(f"acquisition/{index}")
-        draft.add("ReleasePlan", "too much", id=f"{subscription}/providers/Microsoft.Subscriptions.Admin/acquiredPlans/{acquired}")
+        draft.add(
+            "ReleasePlan",
+            "too much",
+            id=f"{subscription}/providers/Microsoft.Subscriptions.Admin/acquiredPlans/{acquired}",
+        )
 
 
 def _change_subscriptions(draft: Draft) -> None:
     chosen = draft.some(draft.subscriptions[1:], draft.count(100, least=4))
     for subscription in chosen:
         operated = {"providerSubscriptionId": draft.provider, "subscriptionId": subscription.guid}
-        draft.add("UpdateSubscription", "new contract", **operated, externalReferenceId=f"contract-{subscription.guid[:8]}")
+        draft.add(
+            "UpdateSubscription", "new contract", **operated, externalReferenceId=f"contract-{subscription.guid[:8]}"
+        )
     for subscription in chosen[: draft.count(20, least=2)]:
         operated = {"providerSubscriptionId": draft.provider, "subscriptionId": subscription.guid}
         draft.add("DisableSubscription", "unpaid", **operated)
@@ -136,7 +170,9 @@ def _change_subscriptions(draft: Draft) -> None:
     for subscription in chosen[: draft.count(30)]:
         draft.add("DeleteResourceGroup", "no tests here", id=subscription.resource_group_id("test"))
         subscription.resource_groups.remove("test")
-        draft.add("TagResourceGroup", "tags", id=subscription.resource_group_id("main"), tags={"environment": "production"})
+        draft.add(
+            "TagResourceGroup", "tags", id=subscription.resource_group_id("main"), tags={"environment": "production"}
+        )
 
 
 def _delete_subscriptions(draft: Draft, count: int) -> None:
@@ -155,11 +191,13 @@ def _delegate(draft: Draft) -> None:
     seller, former, moved = draft.subscriptions[1:4]
     offer = offer_id(draft, "medium")
     for name, subscription in (("seller", seller), ("former", former)):
-        draft.add("CreateDelegatedProvider", "resale", providerSubscriptionId=draft.provider, subscriptionId=subscription.guid)
+        draft.add(
+            "CreateDelegatedProvider", "resale", providerSubscriptionId=draft.provider, subscriptionId=subscription.guid
+        )
         draft.add("DelegateOffer", "resale", offerId=offer, name=name, subscriptionId=subscription.guid)
     draft.add("EndOfferDelegation", "resale ends", id=f"{offer}/offerDelegations/former")
-    draft.add("DeleteDelegatedProvider", "resale ends",
-              id=f"/subscriptions/{draft.provider}/providers/Microsoft.Subscriptions.Admin/delegatedProviders/{former.guid}")  # fmt: skip
+    admin = f"/subscriptions/{draft.provider}/providers/Microsoft.Subscriptions.Admin"
+    draft.add("DeleteDelegatedProvider", "resale ends", id=f"{admin}/delegatedProviders/{former.guid}")
     operated = {"providerSubscriptionId": draft.provider, "subscriptionId": moved.guid}
     draft.add("ChangeSubscriptionOffer", "resale", **operated, offerId=offer)
     draft.add("MoveSubscription", "resale", **operated, targetProviderSubscriptionId=seller.guid)

@@ -36,7 +36,9 @@ def go_on(draft: Draft) -> None:
         if "/versions/" in changed:
             draft.add("UpdateSecretAttributes", "superseded", id=changed, contentType="text/plain; superseded")
     for vault in draft.some(others, draft.count(12)):
-        draft.add("SetAccessPolicy", "on call", id=vault.id, objectId=draft.random.choice(draft.teams), permissions=WRITE)
+        draft.add(
+            "SetAccessPolicy", "on call", id=vault.id, objectId=draft.random.choice(draft.teams), permissions=WRITE
+        )
 
 
 def vaults(draft: Draft) -> list[Vault]:
@@ -63,11 +65,14 @@ def _create_vault(draft: Draft, number: int, subscription: Subscription) -> None
     is_protected = number % 5 == 4
     policies = [{"objectId": who, "permissions": READ} for who in draft.some(draft.teams, number % 3 + 1)]
     draft.add("CreateVault", "secrets of an application", resourceGroupId=group, name=name, location=REGION,
-              accessPolicies=policies, enablePurgeProtection=is_protected, enabledForDeployment=number % 2 == 0)  # fmt: skip
+              accessPolicies=policies, enablePurgeProtection=is_protected,
+              enabledForDeployment=number % 2 == 0)  # fmt: skip
     vault = Vault(f"{group}/providers/Microsoft.KeyVault/vaults/{name}", not is_protected)
     subscription.vaults.append(vault)
     service_principal = draft.random.choice(draft.service_principals)
-    draft.add("SetAccessPolicy", "an application reads its secrets", id=vault.id, objectId=service_principal, permissions=READ)
+    draft.add(
+        "SetAccessPolicy", "an application reads its secrets", id=vault.id, objectId=service_principal, permissions=READ
+    )
     if number % 10 == 0:
         draft.add("RemoveAccessPolicy", "no longer needed", id=vault.id, objectId=service_principal)
         draft.add("UpdateVault", "compliance", id=vault.id, enablePurgeProtection=True, tags={"compliance": "yes"})

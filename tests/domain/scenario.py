@@ -1,10 +1,8 @@
 """Given events, when a command, then events: the language of the domain's tests."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import pytest
 
 from domain.command import Command, Prepared
 from domain.control_plane import decide
@@ -16,6 +14,7 @@ from domain.resource_id import fold
 from domain.sealed_value import SealedValue
 from projections.current import Current
 from projections.version import change
+from tests.domain.well_formed import check_change, check_event
 
 NOW = "2026-11-03T14:00:00.000000Z"
 
@@ -28,6 +27,15 @@ def encode(state: State) -> bytes:
 def sealed(purpose: str, key: str = "k1") -> SealedValue:
     """Return a sealed value whose ciphertext opens nowhere; decisions never look inside."""
     return SealedValue(sealed=1, keyId=key, purpose=purpose, version="v", nonce="AAAA", ciphertext="AAAA")
+
+
+def refused(doing: Callable[[], object]) -> Refused | None:
+    """Return what refuses it; None if nothing does."""
+    try:
+        doing()
+    except Refused as refusal:
+        return refusal
+    return None
 
 
 class ControlPlane:
@@ -50,7 +58,9 @@ class ControlPlane:
         self.now = plus_days(self.now, days)
         return self
 
-    def when(self, command: Command, *, sealed: dict[str, SealedValue] | None = None, facts: dict[str, Any] | None = None) -> list[Event]:
+    def when(
+        self, command: Command, *, sealed: dict[str, SealedValue] | None = None, facts: dict[str, Any] | None = None
+    ) -> list[Event]:
         """Decide the command, apply its events and return them."""
         events = self._decide(command, sealed or {}, facts or {})
         self._apply(events)
@@ -58,11 +68,11 @@ class ControlPlane:
 
     def refuses(self, command: Command, rule: str, **prepared: Any) -> Refused:
         """Expect that exactly this rule refuses the command, and return the refusal."""
-        with pytest.raises(Refused) as caught:
-            self.when(command, **prepared)
-        assert caught.value.rule == rule, caught.value
-        assert caught.value.resource, "a refusal names the resource"
-        return caught.value
+        refusal = refused(lambda: self.when(command, **prepared))
+        assert refusal is not None, f"{command} was not refused"
+        assert refusal.rule == rule, refusal
+        assert refusal.resource, "a refusal names the resource"
+        return refusal
 
     def state(self, resource_id: str) -> Any:
         """Return the state of a resource, None if it does not exist."""
@@ -86,4 +96,7 @@ class ControlPlane:
         for event in events:
             self.position += 1
             before = self.world.version(fold(event.resource))
-            self.world.apply(change(before, self.position, [event], encode))
+            step = change(before, self.position, [event], encode)
+            check_event(event)
+            check_change(step)
+            self.world.apply(step)

@@ -10,6 +10,7 @@ from domain.application import (
     RemovePasswordCredential,
 )
 from domain.application_credential import key_credential_id, password_credential_id
+from domain.errors import Usage
 from domain.event import Event
 from tests.domain.identity import APP, CERTIFICATE, KEY, OPERATOR, SECRET, facts, with_service
 from tests.domain.scenario import NOW, ControlPlane, sealed
@@ -134,3 +135,10 @@ def test_credentials_are_removed_one_by_one() -> None:
     ]
     assert [event.type for event in removed] == ["password-credential.deleted", "key-credential.deleted"]
     plane.when(add_certificate(OPERATOR), facts=facts("AB01"))
+
+
+def test_a_secret_that_would_end_after_the_year_9999_needs_an_end() -> None:
+    start, end = "9999-06-01T00:00:00Z", "9999-06-02T00:00:00Z"
+    with pytest.raises(Usage, match="years 1 to 9999"):
+        with_service().when(add_secret(start), sealed=SEALED)
+    with_service().when(add_secret(start, end), sealed=SEALED)

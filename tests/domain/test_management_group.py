@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.built_in_role import READER
+from domain.command import Command
 from domain.management_group import (
     DEPTH_MAX,
     AddSubscriptionToManagementGroup,
@@ -155,3 +156,15 @@ def test_an_unused_management_group_is_deleted() -> None:
 )
 def test_a_management_group_in_use_is_not_deleted(use: object) -> None:
     tree().given(use).refuses(DeleteManagementGroup(id=LAB), "management-group-unused")  # type: ignore[arg-type]  # pytest's parameters have no type
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        MoveManagementGroup(id=LAB, parent=TEST),
+        AddSubscriptionToManagementGroup(management_group_id=LAB, subscription_id=NORTH_GUID),
+        RemoveSubscriptionFromManagementGroup(management_group_id=LAB, subscription_id=NORTH_GUID),
+    ],
+)
+def test_what_changes_inheritance_is_asked_on_the_root(command: Command) -> None:
+    assert command.scope() == "/"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from domain.management_group import CreateManagementGroup, management_group_id
 from domain.policy_assignment import AssignPolicy
 from domain.policy_definition import (
     DefinePolicy,
@@ -14,8 +15,9 @@ from domain.policy_definition import (
     UpdatePolicy,
     policy_definition_id,
 )
-from tests.domain.estate import NORTH, estate
+from tests.domain.estate import NORTH, NORTH_GROUP, estate
 
+CORP = management_group_id("Corp")
 POLICY = policy_definition_id("/", "locations")
 RULE: dict[str, Any] = {
     "if": {"not": {"field": "location", "in": "[parameters('allowed')]"}},
@@ -46,7 +48,8 @@ def test_a_policy_is_defined_and_stored_whole() -> None:
 def test_a_policy_is_new_and_its_scope_exists() -> None:
     estate().given(define()).refuses(define("LOCATIONS"), "id-is-new")
     estate().refuses(define(scopeId="/subscriptions/unknown"), "scope-exists")
-    estate().given(define(), define(scopeId=NORTH))
+    estate().given(define(), define(scopeId=NORTH), CreateManagementGroup(name="Corp"), define(scopeId=CORP))
+    estate().refuses(define(scopeId=NORTH_GROUP), "policy-definition-scope")
 
 
 @pytest.mark.parametrize(

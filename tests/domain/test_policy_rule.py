@@ -108,6 +108,8 @@ def test_two_brackets_stand_for_one() -> None:
         ({"field": "name", "equals": "[parameters('missing')]"}, "parameter 'missing' has no value"),
         ({"field": "name", "equals": ["a"]}, "operator 'equals' with a value of another form"),
         ({"field": "name", "in": "a"}, "operator 'in' with a value of another form"),
+        ({"field": "name", "equals": None}, "operator 'equals' with a value of another form"),
+        ({"field": "name", "exists": "perhaps"}, "operator 'exists' with a value of another form"),
         ({"field": "name"}, "field 'name' with 0 operators"),
         ({"field": "name", "like": "a", "equals": "b"}, "field 'name' with 2 operators"),
         ({"allOf": [], "field": "name"}, "'field' beside 'allof'"),

@@ -6,8 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from domain.built_in_role import OWNER, built_in_role_events
+from domain.policy_assignment import AssignPolicy
+from domain.policy_definition import DefinePolicy, policy_definition_id
 from domain.resource_group import CreateResourceGroup, DeleteResourceGroup, TagResourceGroup
-from domain.role_assignment import AssignRole
+from domain.role_assignment import ROLE_ASSIGNMENT, AssignRole
 from domain.subscription_state import DisableSubscription
 from domain.vault import DeleteVault, RecoverVault
 from tests.domain.tenants import (
@@ -17,6 +19,7 @@ from tests.domain.tenants import (
     PROVIDER_GUID,
     TENANT_GUID,
     TENANT_OBJECT,
+    TENANT_SUBSCRIPTION,
     VAULT,
     set_secret,
     types,
@@ -108,3 +111,31 @@ def test_assignments_on_the_group_go_with_it() -> None:
     )
     happened = [name for name, _ in types(plane.when(DeleteResourceGroup(id=GROUP)))]
     assert happened == ["role-assignment.deleted", "resource-group.deleted"]
+
+
+MACHINE = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm-1"
+
+
+def test_assignments_on_what_is_in_the_group_go_with_it_and_do_not_come_back() -> None:
+    plane = with_vault().given(
+        *built_in_role_events(),
+        DefinePolicy(name="p", policy_rule={"if": {}, "then": {"effect": "audit"}}),
+        AssignPolicy(name="a", scope_id=MACHINE, policy_definition_id=policy_definition_id("/", "p")),
+        *(
+            AssignRole(scope_id=scope, role_definition_id=OWNER, principal_id=TENANT_OBJECT)
+            for scope in (MACHINE, VAULT, f"{VAULT}/secrets/db", TENANT_SUBSCRIPTION)
+        ),
+    )
+    happened = types(plane.when(DeleteResourceGroup(id=GROUP, cascade=True)))
+    assert len(set(happened)) == len(happened)
+    assert sorted(name for name, _ in happened) == [
+        "policy-assignment.deleted",
+        "resource-group.deleted",
+        "role-assignment.deleted",
+        "role-assignment.deleted",
+        "role-assignment.deleted",
+        "vault.deleted",
+    ]
+    plane.given(create())
+    assert [resource for resource, _ in ROLE_ASSIGNMENT.sources(plane.world, MACHINE, "scope")] == []
+    assert len(ROLE_ASSIGNMENT.sources(plane.world, TENANT_SUBSCRIPTION, "scope")) == 1

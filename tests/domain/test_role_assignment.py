@@ -3,7 +3,11 @@
 import pytest
 from pydantic import ValidationError
 
+from domain.application import CreateApplication
 from domain.built_in_role import OWNER, READER
+from domain.command import Command
+from domain.errors import Refused
+from domain.group import AddGroupMember, DeleteGroup, RemoveGroupMember
 from domain.role_assignment import (
     AssignRole,
     RoleAssigned,
@@ -13,7 +17,9 @@ from domain.role_assignment import (
     role_assignment_id,
 )
 from domain.role_definition import DefineRole, Permission, role_definition_id
-from tests.domain.estate import GUEST, MACHINE, NORTH, NORTH_GROUP, OPERATOR, SOUTH, TEAM, TENANT, estate
+from domain.service_principal import CreateServicePrincipal, DisableServicePrincipal
+from domain.user import DeleteUser, DisableUser, EnableUser
+from tests.domain.estate import ALL_TEAMS, GUEST, MACHINE, NORTH, NORTH_GROUP, OPERATOR, SOUTH, TEAM, TENANT, estate
 from tests.domain.scenario import NOW
 
 NAME = "50000000-0000-4000-9000-000000000001"
@@ -106,7 +112,54 @@ def test_an_owner_of_less_than_the_root_may_go() -> None:
 def test_several_assignments_that_go_together_leave_an_owner_too() -> None:
     first, second = role_assignment_id("/", NAME), role_assignment_id("/", OPERATOR)
     plane = estate().given(assign("/", OPERATOR, OWNER, NAME), assign("/", TEAM, OWNER, OPERATOR))
-    must_leave_an_owner(plane.world, [first])
-    must_leave_an_owner(plane.world, [role_assignment_id(NORTH, NAME)])
-    with pytest.raises(Exception, match="nobody would be Owner"):
-        must_leave_an_owner(plane.world, [first, second])
+    must_leave_an_owner(plane.world, first)
+    must_leave_an_owner(plane.world, role_assignment_id(NORTH, NAME))
+    with pytest.raises(Refused, match="would be Owner"):
+        must_leave_an_owner(plane.world, first, second)
+
+
+THROUGH_GROUPS = [
+    UnassignRole(id=role_assignment_id("/", NAME)),
+    DisableUser(object_id=GUEST),
+    DeleteUser(object_id=GUEST),
+    RemoveGroupMember(group_id=TEAM, member_id=GUEST),
+    RemoveGroupMember(group_id=ALL_TEAMS, member_id=TEAM),
+    DeleteGroup(object_id=TEAM),
+    DeleteGroup(object_id=ALL_TEAMS, force=True),
+]
+
+
+@pytest.mark.parametrize("command", THROUGH_GROUPS)
+def test_the_last_owner_at_the_root_remains_also_where_groups_make_it_one(command: Command) -> None:
+    plane = estate().given(assign("/", ALL_TEAMS, OWNER, NAME))
+    plane.refuses(command, "an-owner-remains")
+    plane.given(AddGroupMember(group_id=TEAM, member_id=TENANT), assign("/", OPERATOR, OWNER), command)
+
+
+def test_a_member_that_stays_is_an_owner_too() -> None:
+    plane = estate().given(assign("/", ALL_TEAMS, OWNER, NAME), AddGroupMember(group_id=TEAM, member_id=TENANT))
+    plane.given(RemoveGroupMember(group_id=TEAM, member_id=GUEST), DeleteUser(object_id=GUEST))
+    plane.refuses(DisableUser(object_id=TENANT), "an-owner-remains")
+
+
+def test_who_is_disabled_is_no_owner_that_remains() -> None:
+    plane = estate().given(
+        assign("/", OPERATOR, OWNER, NAME), assign("/", TENANT, OWNER), DisableUser(object_id=TENANT)
+    )
+    plane.refuses(DisableUser(object_id=OPERATOR), "an-owner-remains")
+    plane.refuses(UnassignRole(id=role_assignment_id("/", NAME)), "an-owner-remains")
+    plane.given(EnableUser(object_id=TENANT), DisableUser(object_id=OPERATOR))
+    assert plane.when(DisableUser(object_id=OPERATOR)) == []
+
+
+def test_a_service_principal_is_an_owner_as_well() -> None:
+    app, service = "d0000000-0000-4000-9000-000000000001", "e0000000-0000-4000-9000-000000000001"
+    plane = estate().given(
+        CreateApplication(display_name="Agent", app_id=app), CreateServicePrincipal(app_id=app, object_id=service)
+    )
+    plane.given(assign("/", OPERATOR, OWNER, NAME), assign("/", service, OWNER), DisableUser(object_id=OPERATOR))
+    plane.refuses(DisableServicePrincipal(object_id=service), "an-owner-remains")
+
+
+def test_where_nobody_is_owner_nobody_has_to_remain() -> None:
+    estate().given(assign("/", ALL_TEAMS, READER), DisableUser(object_id=GUEST), DeleteUser(object_id=GUEST))

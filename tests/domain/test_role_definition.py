@@ -146,3 +146,21 @@ def test_a_role_is_deleted_when_nobody_holds_it() -> None:
     plane = estate().given(define())
     assert plane.when(DeleteRole(id=ROLE)) == [RoleDeleted(ROLE, {})]
     plane.refuses(DeleteRole(id=ROLE), "role-exists")
+
+
+def test_a_role_is_assignable_only_within_the_scope_that_it_is_defined_at() -> None:
+    plane = estate().given(CreateManagementGroup(name="Corp"), define(scopeId=NORTH, assignableScopes=(NORTH_GROUP,)))
+    here, other = role_definition_id(ROLE_GUID, NORTH), "40000000-0000-4000-9000-000000000002"
+    for scope in ("/", SOUTH, CORP):
+        scopes = (NORTH, scope)
+        plane.refuses(define(other, "Other", scopeId=NORTH, assignableScopes=scopes), "role-assignable-where-defined")
+        plane.refuses(UpdateRole(id=here, assignable_scopes=scopes), "role-assignable-where-defined")
+    in_corp = define(other, "Other", scopeId=CORP, assignableScopes=(NORTH,))
+    plane.refuses(in_corp, "role-assignable-where-defined")
+    plane.given(AddSubscriptionToManagementGroup(management_group_id=CORP, subscription_id=NORTH_GUID), in_corp)
+
+
+def test_a_built_in_role_is_everywhere() -> None:
+    built_in: dict[str, Any] = {"type": "BuiltInRole", "assignableScopes": (NORTH,)}
+    estate().refuses(define(scopeId=NORTH, **built_in), "built-in-role-at-root")
+    estate().given(define(**built_in))

@@ -58,6 +58,7 @@ def test_a_scope_is_shown_as_it_was_first_written() -> None:
         ),
         ("/providers/Microsoft.Graph/directoryObjects/x", "/providers/Microsoft.Graph/directoryObjects/x"),
         (f"{NORTH}/resourceGroups", f"{NORTH}/resourceGroups"),
+        (f"{NORTH}/providers/Microsoft.Compute", f"{NORTH}/providers/Microsoft.Compute"),
         ("/subscriptions", "/subscriptions"),
         (f"{management_group_id('Corp')}/subscriptions/s", f"{management_group_id('Corp')}/subscriptions/s"),
     ],

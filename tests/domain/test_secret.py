@@ -9,9 +9,10 @@ from domain.instant import to_seconds
 from domain.sealed_value import key_ids
 from domain.secret import DeleteSecret, PurgeSecret, RecoverSecret
 from domain.secret_version import SetSecret, UpdateSecretAttributes, need_readable, secret_version_id
+from domain.subscription_state import DisableSubscription, EnableSubscription
 from domain.vault import DeleteVault, RecoverVault, UpdateVault
 from tests.domain.scenario import NOW, sealed
-from tests.domain.tenants import SECRET, VAULT, set_secret, types, with_tenant, with_vault
+from tests.domain.tenants import PROVIDER_GUID, SECRET, TENANT_GUID, VAULT, set_secret, types, with_tenant, with_vault
 
 SET = SetSecret.model_validate({"vault_id": VAULT, "name": "db-password", "value": "v4lue"})
 PREPARED = {"sealed": {"value": sealed("secret-value")}}
@@ -119,3 +120,21 @@ def test_a_secret_of_a_deleted_vault_stays_as_it_is(command: type[Any]) -> None:
     plane = with_vault()
     set_secret(plane)
     plane.given(DeleteVault(id=VAULT)).refuses(command(id=SECRET), "vault-not-deleted")
+
+
+OPERATED = {"provider_subscription_id": PROVIDER_GUID, "subscription_id": TENANT_GUID}
+
+
+def test_a_disabled_subscription_takes_no_secrets_and_lets_them_go() -> None:
+    plane = with_vault()
+    version = set_secret(plane)
+    set_secret(plane, "k2", name="other")
+    plane.given(DeleteSecret(id=SECRET), DisableSubscription(**OPERATED))
+    again = SetSecret.model_validate({"vault_id": VAULT, "name": "new", "value": "v"})
+    other = f"{VAULT}/secrets/other"
+    current = f"{other}/versions/{plane.state(other)['currentVersion']}"
+    for command in (again, RecoverSecret(id=SECRET), UpdateSecretAttributes(id=current, enabled=False)):
+        plane.refuses(command, "subscription-enabled")
+    assert need_readable(plane.world, other)["id"] == current
+    plane.given(PurgeSecret(id=SECRET), DeleteSecret(id=other), EnableSubscription(**OPERATED), RecoverSecret(id=other))
+    assert plane.state(version) is None

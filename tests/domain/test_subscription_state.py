@@ -189,3 +189,12 @@ def test_only_an_enabled_subscription_takes_new_resources(state: str) -> None:
     plane.refuses(group, "subscription-enabled")
     if state == "Disabled":
         plane.given(ENABLE, group)
+
+
+def test_assignments_on_what_is_in_the_subscription_go_with_it() -> None:
+    plane = with_tenant().given(*built_in_role_events())
+    for scope in (TENANT_SUBSCRIPTION, f"{TENANT_SUBSCRIPTION}/providers/Microsoft.Billing/budgets/b"):
+        plane.given(AssignRole(scope_id=scope, role_definition_id=OWNER, principal_id=TENANT_OBJECT))
+    plane.given(DeleteSubscription(**OPERATED, cascade=True))
+    happened = [name for name, _ in types(plane.when(CompleteSubscriptionDeletion(**OPERATED)))]
+    assert happened == ["role-assignment.deleted", "role-assignment.deleted", "subscription.deleted"]

@@ -1,15 +1,21 @@
 """Users: names are unique, there is one way to log in, and what refers to a user goes before it."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
+from domain.access_policy import Permissions
 from domain.event import Event, Nothing
 from domain.group import AddGroupMember
 from domain.group_membership import group_membership_id
 from domain.principal import principal_id
 from domain.role_assignment import RoleAssigned, RoleAssignmentFields, role_assignment_id
 from domain.sealed_value import key_ids
+from domain.subscription import UpdateSubscription
+from domain.subscription_state import CompleteSubscriptionDeletion, DeleteSubscription
 from domain.user import CreateUser, DeleteUser, DisableUser, EnableUser, SetPassword, UpdateUser, find_user
+from domain.vault import SetAccessPolicy
 from tests.domain.identity import (
     GROUP_A,
     KEY,
@@ -21,6 +27,18 @@ from tests.domain.identity import (
     with_trust,
 )
 from tests.domain.scenario import NOW, ControlPlane, sealed
+from tests.domain.tenants import (
+    OTHER_TENANT,
+    PROVIDER_GUID,
+    TENANT_GUID,
+    TENANT_OBJECT,
+    TENANT_SUBSCRIPTION,
+    VAULT,
+    subscribe,
+    with_offer,
+    with_tenant,
+    with_vault,
+)
 
 USER = principal_id(OPERATOR)
 FEDERATED = "22222222-2222-4222-8222-222222222222"
@@ -231,7 +249,7 @@ def test_a_forced_deletion_takes_the_roles_away() -> None:
 def test_not_even_a_forced_deletion_takes_the_last_owner() -> None:
     plane = with_operator().given(assigned(OWNER))
     plane.refuses(DeleteUser(object_id=OPERATOR, force=True), "an-owner-remains")
-    plane.given(assigned(OWNER, FEDERATED, role_assignment_id("/", GROUP_A)))
+    with_trust(plane).given(federated(), assigned(OWNER, FEDERATED, role_assignment_id("/", GROUP_A)))
     plane.when(DeleteUser(object_id=OPERATOR, force=True))
 
 
@@ -241,3 +259,44 @@ def test_a_user_is_created_again_after_its_deletion() -> None:
     found = plane.find(USER)
     assert found is not None
     assert found.sequence == 3
+
+
+OPERATED: dict[str, Any] = {"provider_subscription_id": PROVIDER_GUID, "subscription_id": TENANT_GUID}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        UpdateUser(object_id=TENANT_OBJECT, user_principal_name="renamed@region.example"),
+        DeleteUser(object_id=TENANT_OBJECT, force=True),
+    ],
+)
+def test_who_owns_a_subscription_keeps_the_name_that_it_is_owned_by(command: UpdateUser | DeleteUser) -> None:
+    plane = with_tenant()
+    refusal = plane.refuses(command, "user-owns-no-subscription")
+    assert refusal.resource == TENANT_SUBSCRIPTION
+    plane.given(UpdateUser(object_id=TENANT_OBJECT, user_principal_name="TENANT-1@region.example", mail="a@b"))
+    plane.given(UpdateSubscription(**OPERATED, owner=OTHER_TENANT), command)
+
+
+def test_a_deleted_subscription_has_no_owner() -> None:
+    plane = with_offer().given(subscribe(), DeleteSubscription(**OPERATED))
+    plane.refuses(DeleteUser(object_id=TENANT_OBJECT), "user-owns-no-subscription")
+    plane.given(CompleteSubscriptionDeletion(**OPERATED), DeleteUser(object_id=TENANT_OBJECT))
+
+
+def test_access_policies_go_with_their_principal_by_force_alone() -> None:
+    plane = with_vault()
+    for holder in (OPERATOR, TENANT_OBJECT):
+        plane.given(SetAccessPolicy(id=VAULT, object_id=holder, permissions=Permissions(secrets=("get",))))
+    plane.when(create_operator("operator-2@region.example"), sealed={"password": sealed("password-hash")})
+    assert plane.refuses(DeleteUser(object_id=OPERATOR), "principal-has-no-access-policy").resource == VAULT
+    events = plane.when(DeleteUser(object_id=OPERATOR, force=True))
+    assert types(events) == ["vault.changed", "user.deleted"]
+    assert [policy["objectId"] for policy in plane.state(VAULT)["accessPolicies"]] == [TENANT_OBJECT]
+
+
+@pytest.mark.parametrize("name", ["a\u200b@b", "a@b\u202e", "a\x01@b", "a@b\n", "a b@c", "a/b@c", "@b", "a@", "a@b@c"])
+def test_a_name_holds_nothing_that_is_not_seen(name: str) -> None:
+    with pytest.raises(ValidationError):
+        CreateUser(user_principal_name=name, display_name="A", password=SECRET)

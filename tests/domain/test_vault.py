@@ -253,3 +253,13 @@ def test_assignments_on_a_deleted_vault_do_not_come_back(soft_delete: bool) -> N
     )
     assert types(plane.when(DeleteVault(id=VAULT)))[0][0] == "role-assignment.deleted"
     assert list(plane.world.sources(principal_id(TENANT_OBJECT), "principal")) == []
+
+
+def test_an_access_policy_is_found_in_any_spelling_of_its_holder() -> None:
+    holder = {"id": VAULT, "object_id": "S-1-5-ab", "application_id": "a0000000-0000-4000-9000-00000000000A"}
+    plane = with_vault().given(SetAccessPolicy.model_validate({**holder, "permissions": may("get")}))
+    spelled = {**holder, "object_id": "s-1-5-AB", "application_id": "a0000000-0000-4000-9000-00000000000a"}
+    plane.given(SetAccessPolicy.model_validate({**spelled, "permissions": may("list")}))
+    assert [policy["permissions"]["secrets"] for policy in plane.state(VAULT)["accessPolicies"]] == [["list"]]
+    plane.given(RemoveAccessPolicy.model_validate(holder))
+    assert plane.state(VAULT)["accessPolicies"] == []

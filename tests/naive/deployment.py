@@ -6,7 +6,13 @@ from typing import Any
 from tests.naive.world import Json, World, given, must
 
 DEPLOYMENT = "/providers/Resurgam.Admin/deployments/default"
-DEFAULTS = {"internalDomainName": "azurestack.local", "namingPrefix": "azs", "timezone": "UTC"}
+DEFAULTS: Json = {
+    "internalDomainName": "azurestack.local",
+    "namingPrefix": "azs",
+    "permittedNetworks": [],
+    "dnsForwarders": [],
+    "timezone": "UTC",
+}
 IMMUTABLE = ("region", "externalDomainName", "identityStore")
 
 
@@ -19,13 +25,12 @@ def check_networks(inputs: Json) -> None:
 def create_deployment(world: World, a: Json, fresh: str) -> None:
     check_networks(a["inputs"])
     fields = given(a, "deploymentId", "epoch", "release")
-    lists = {"permittedNetworks": [], "dnsForwarders": []}
-    world.create("deployment", DEPLOYMENT, {**fields, "inputs": {**DEFAULTS, **lists, **a["inputs"]}})
+    world.create("deployment", DEPLOYMENT, {**fields, "inputs": {**DEFAULTS, **a["inputs"]}})
 
 
 def change_inputs(world: World, a: Json, fresh: str) -> None:
     deployment = world.need("deployment", DEPLOYMENT)
-    inputs = {**DEFAULTS, "permittedNetworks": [], "dnsForwarders": [], **a["inputs"]}
+    inputs = {**DEFAULTS, **a["inputs"]}
     for name in IMMUTABLE:
         must(inputs[name] == deployment["inputs"][name], f"{name} is for ever")
     check_networks(inputs)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from tests.naive.roles import must_leave_an_owner
 from tests.naive.world import Json, World, given, must, same
 
 PRINCIPALS = ("user", "group", "service-principal")
@@ -53,10 +52,17 @@ def update_user(world: World, a: Json, fresh: str) -> None:
     if "userPrincipalName" in a:
         holders = world.where("user", userPrincipalName=a["userPrincipalName"])
         must(holders in ([], [user]), "a new name is free")
+        if not same(a["userPrincipalName"], user["userPrincipalName"]):
+            must_own_nothing(world, user)
     if "claimsProviderTrust" in a:
         must("claimsProviderTrust" in user, "only a federated user can be given another trust")
         world.need("claims-provider-trust", trust_id(a["claimsProviderTrust"]))
     user |= given(a, "userPrincipalName", "displayName", "givenName", "surname", "mail", "claimsProviderTrust")
+
+
+def must_own_nothing(world: World, principal: Json) -> None:
+    names = [s["owner"] for s in world.all("subscription") if s["state"] != "Deleted"]
+    must(not any(same(name, principal.get("userPrincipalName")) for name in names), "who owns a subscription stays")
 
 
 def set_password(world: World, a: Json, fresh: str) -> None:
@@ -73,11 +79,14 @@ def disable_user(world: World, a: Json, fresh: str) -> None:
 
 
 def delete_principal(world: World, kind: str, a: Json) -> None:
-    """Delete a principal with its memberships, and with `force` its role assignments."""
+    """Delete a principal with its memberships, and with `force` its role assignments and access policies."""
     principal = world.need(kind, principal_id(a["objectId"]))
     assignments = world.where("role-assignment", principalId=a["objectId"])
-    must(a.get("force") or not assignments, "a principal that is deleted holds no role")
-    must_leave_an_owner(world, assignments)
+    policies = [(v, p) for v in world.all("vault") for p in v["accessPolicies"] if same(p["objectId"], a["objectId"])]
+    must(a.get("force") or not (assignments or policies), "a principal that is deleted has no rights")
+    must_own_nothing(world, principal)
+    for vault, policy in policies:
+        vault["accessPolicies"].remove(policy)
     world.delete(assignments)
     world.delete(world.where("group-membership", memberId=a["objectId"]))
     world.delete(world.where("group-membership", groupId=a["objectId"]))

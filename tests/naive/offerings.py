@@ -77,7 +77,9 @@ def create_quota(world: World, service: str, a: Json) -> None:
     need_provider(world, a["providerSubscriptionId"])
     namespace = f"Microsoft.{NAMESPACES[service]}.Admin"
     name = a.get("name", "Unlimited")
-    quota = f"/subscriptions/{a['providerSubscriptionId']}/providers/{namespace}/locations/{a['location']}/quotas/{name}"
+    quota = (
+        f"/subscriptions/{a['providerSubscriptionId']}/providers/{namespace}/locations/{a['location']}/quotas/{name}"
+    )
     world.create(f"{service}-quota", quota, {**LIMITS[service], **given(a, *LIMITS[service])})
 
 
@@ -146,7 +148,10 @@ def create_offer(world: World, a: Json, fresh: str) -> None:
     group = f"/subscriptions/{a['providerSubscriptionId']}/resourceGroups/{a['resourceGroup']}"
     need_resource_group(world, group)
     addons = [
-        {"planId": world.need("plan", addon["planId"])["id"], "maxAcquisitionCount": addon.get("maxAcquisitionCount", 1)}
+        {
+            "planId": world.need("plan", addon["planId"])["id"],
+            "maxAcquisitionCount": addon.get("maxAcquisitionCount", 1),
+        }
         for addon in a.get("addonPlans", [])
     ]
     fields = {

@@ -1,4 +1,4 @@
-"""The few names that random histories draw from, so that commands meet each other's resources, and the estate they begin with."""
+"""The few names that random histories draw from, so that their commands meet, and the estate that they begin with."""
 
 from tests.naive.world import Json
 
@@ -8,6 +8,11 @@ Step = tuple[str, Json]
 
 def guid(number: int) -> str:
     return f"{number:08d}-0000-4000-9000-abcdefabcdef"
+
+
+def fresh_id(number: int) -> str:
+    """Return the id that the domain's tests draw for the command of that number."""
+    return f"00000000-0000-4000-8000-{number:012d}"
 
 
 def user_name(number: int) -> str:
@@ -24,7 +29,7 @@ USER_NAMES = ["operator-1@region.example", *map(user_name, (1, 2, 3))]
 KEYS = [guid(number) for number in (51, 52)]
 TENANT = guid(60)
 
-PROVIDER, NORTH, SOUTH, EAST = (guid(number) for number in (70, 71, 72, 73))
+PROVIDER, NORTH, SOUTH, EAST, NOWHERE = (guid(number) for number in (70, 71, 72, 73, 79))
 SUBSCRIPTIONS = [PROVIDER, NORTH, SOUTH, EAST]
 SUBSCRIPTION_IDS = [f"/subscriptions/{subscription}" for subscription in SUBSCRIPTIONS]
 
@@ -59,7 +64,7 @@ DELEGATED_PROVIDERS = [
 ]
 DELEGATIONS = [f"{offer}/offerDelegations/resale" for offer in OFFER_IDS]
 
-VAULT_NAMES = ["vault-a", "vault-b"]
+VAULT_NAMES = ["vault-a", "vault-b", "vault-c"]
 VAULTS = [f"{group}/providers/Microsoft.KeyVault/vaults/{name}" for group in GROUP_IDS[1:4] for name in VAULT_NAMES]
 SECRETS = [f"{vault}/secrets/{name}" for vault in VAULTS[:3] for name in ("db", "tls")]
 
@@ -78,6 +83,7 @@ OWNER, CONTRIBUTOR, READER = (
 ROLE_NAMES = [guid(number) for number in (91, 92)]
 ROLES = [OWNER, CONTRIBUTOR, READER, *(f"/{AUTHORIZATION}/roleDefinitions/{name}" for name in ROLE_NAMES)]
 SCOPES = ["/", *MANAGEMENT_GROUPS[:3], *SUBSCRIPTION_IDS[:3], *GROUP_IDS[:3], MACHINE, VAULTS[0], SECRETS[0]]
+NO_SCOPES = [f"{GROUP_IDS[1]}/providers/Microsoft.Compute", f"{SUBSCRIPTION_IDS[1]}/resourceGroups"]
 ASSIGNMENT_NAMES = [guid(number) for number in (95, 96)]
 ROLE_ASSIGNMENTS = [f"/{AUTHORIZATION}/roleAssignments/{guid(90)}"] + [
     f"{scope.rstrip('/')}/{AUTHORIZATION}/roleAssignments/{name}" for scope in SCOPES for name in ASSIGNMENT_NAMES
@@ -127,7 +133,11 @@ INSTALLATION: list[Step] = [
         CONTRIBUTOR,
         "Contributor",
         ["*"],
-        ["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"],
+        [
+            "Microsoft.Authorization/*/Delete",
+            "Microsoft.Authorization/*/Write",
+            "Microsoft.Authorization/elevateAccess/Action",
+        ],
     ),
     _built_in(READER, "Reader", ["*/read"], []),
     (
@@ -173,19 +183,34 @@ ESTATE: list[Step] = [
     ),
     ("Subscribe", {**_SUBSCRIPTION, "owner": USER_NAMES[1], "subscriptionId": NORTH}),
     ("Subscribe", {**_SUBSCRIPTION, "owner": USER_NAMES[2], "subscriptionId": SOUTH}),
+    ("CreateDelegatedProvider", {"providerSubscriptionId": PROVIDER, "subscriptionId": SOUTH}),
+    ("DelegateOffer", {"offerId": OFFER_IDS[0], "subscriptionId": SOUTH, "name": "resale"}),
+    (
+        "Subscribe",
+        {**_SUBSCRIPTION, "owner": USER_NAMES[1], "subscriptionId": EAST, "delegatedProviderSubscriptionId": SOUTH},
+    ),
     ("CreateResourceGroup", {"subscriptionId": NORTH, "name": "app", "location": "local"}),
     ("CreateVault", {"resourceGroupId": GROUP_IDS[1], "name": "vault-a", "location": "local"}),
+    (
+        "CreateVault",
+        {
+            "resourceGroupId": GROUP_IDS[1],
+            "name": "vault-b",
+            "location": "local",
+            "enablePurgeProtection": True,
+            "accessPolicies": [{"objectId": f"S-1-5-{n}", "permissions": {"secrets": ["get"]}} for n in range(15)],
+        },
+    ),
     ("SetAccessPolicy", {"id": VAULTS[0], "objectId": GROUPS[1], "permissions": {"secrets": ["get", "set"]}}),
     ("SetSecret", {"vaultId": VAULTS[0], "name": "db", "value": "v"}),
     ("CreateManagementGroup", {"name": "level-1"}),
-    ("CreateManagementGroup", {"name": "level-2", "parent": MANAGEMENT_GROUPS[0]}),
+    *(
+        ("CreateManagementGroup", {"name": name, "parent": above})
+        for name, above in zip(MANAGEMENT_GROUP_NAMES[1:6], MANAGEMENT_GROUPS, strict=False)
+    ),
     ("AddSubscriptionToManagementGroup", {"managementGroupId": MANAGEMENT_GROUPS[1], "subscriptionId": NORTH}),
     ("AssignRole", {"scopeId": MANAGEMENT_GROUPS[0], "roleDefinitionId": READER, "principalId": GROUPS[1]}),
 ]
 """A small estate, so that random commands find something."""
 
 FOUNDING = [*INSTALLATION, *ESTATE]
-
-FIRST_VERSION = FOUNDING.index(("SetSecret", {"vaultId": VAULTS[0], "name": "db", "value": "v"})) + 1
-"""The number of the command that sets the first secret; its version is named after it where fresh ids are numbered."""
-FIRST_VERSION_NAME = f"00000000000040008000{FIRST_VERSION:012d}"

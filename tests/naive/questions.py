@@ -1,13 +1,14 @@
-"""Naive answers: may a principal, what does a subscription get, would a request be admitted; by looking at everything."""
+"""Naive answers: who may do what, what a subscription gets, what would be admitted; by looking at everything."""
 
 import re
+from collections.abc import Mapping
 
 from tests.naive.identity import groups_of
 from tests.naive.offerings import LIMITS
 from tests.naive.roles import encloses
 from tests.naive.world import Json, World, same, scope_of
 
-Amounts = dict[str, dict[str, int]]
+Amounts = Mapping[str, Mapping[str, int]]
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -27,7 +28,7 @@ def active_principal(world: World, object_id: str) -> Json | None:
 
 
 def grants(role: Json, action: str, *, data: bool) -> bool:
-    """Say whether one block of the role names the action and does not take it away; one with a condition grants nothing."""
+    """Say whether one block of the role names the action, does not take it away, and has no condition."""
     plus, minus = ("dataActions", "notDataActions") if data else ("actions", "notActions")
     return any(
         any(matches(pattern, action) for pattern in block[plus])
@@ -38,25 +39,24 @@ def grants(role: Json, action: str, *, data: bool) -> bool:
 
 
 def may(world: World, object_id: str, action: str, scope: str, *, data: bool = False) -> bool:
-    """Say whether a principal may do an action on a scope: by a role of its own or of a group, or as a subscription's owner."""
+    """Say whether a principal may: by a role of its own or of a group, or as the owner of a subscription."""
     principal = active_principal(world, object_id)
     if principal is None:
         return False
     identities = groups_of(world, object_id)
-    for assignment in world.all("role-assignment"):
-        if assignment["principalId"].lower() in identities and encloses(world, assignment["scope"], scope):
-            if grants(world.need("role-definition", assignment["roleDefinitionId"]), action, data=data):
-                return True
+    held = [a for a in world.all("role-assignment") if a["principalId"].lower() in identities]
+    roles = [world.need("role-definition", a["roleDefinitionId"]) for a in held if encloses(world, a["scope"], scope)]
     owned = [
         subscription
         for subscription in world.all("subscription")
         if same(subscription["owner"], principal.get("userPrincipalName")) and subscription["state"] != "Deleted"
     ]
-    return not data and any(encloses(world, subscription["id"], scope) for subscription in owned)
+    is_owner = any(encloses(world, subscription["id"], scope) for subscription in owned)
+    return (is_owner and not data) or any(grants(role, action, data=data) for role in roles)
 
 
 def may_in_vault(world: World, object_id: str, permission: str, vault_id: str) -> bool:
-    """Say whether an access policy of a principal or of a group that it is in gives a permission such as `secrets/get`."""
+    """Say whether an access policy gives a principal, itself or through groups, a permission such as `secrets/get`."""
     vault = world.get("vault", vault_id)
     if active_principal(world, object_id) is None or vault is None or "deletionDate" in vault:
         return False

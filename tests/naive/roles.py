@@ -1,4 +1,4 @@
-"""Naive roles and policies: scopes, management groups, role definitions and assignments, policy definitions and assignments."""
+"""Naive roles and policies: scopes, management groups, definitions and assignments."""
 
 import re
 from collections.abc import Iterable
@@ -61,8 +61,9 @@ def encloses(world: World, outer: str, inner: str) -> bool:
 
 
 def assignments_on(world: World, scope: str) -> list[Json]:
-    """Return the role and policy assignments that stand on exactly this scope."""
-    return [assignment for kind in ASSIGNMENTS for assignment in world.where(kind, scope=scope)]
+    """Return the role and policy assignments that stand on this scope or on what is in it."""
+    inside = scope.lower() + "/"
+    return [a for kind in ASSIGNMENTS for a in world.all(kind) if (a["scope"].lower() + "/").startswith(inside)]
 
 
 # Management groups
@@ -145,16 +146,21 @@ def role_fields(a: Json) -> Json:
 def check_role(world: World, a: Json, role: Json | None) -> None:
     if "roleName" in a:
         must(world.where("role-definition", roleName=a["roleName"]) in ([], [role]), "role names are unique")
+    defined_at = scope_of(role["id"]) if role is not None else a.get("scopeId", "/")
     for scope in a.get("assignableScopes", []):
         need_scope(world, scope)
+        must(encloses(world, defined_at, scope), "a role is assignable only within the scope that it is defined at")
     if role is not None and "assignableScopes" in a:
         for assignment in world.where("role-assignment", roleDefinitionId=role["id"]):
-            must(covered(world, a["assignableScopes"], assignment["scope"]), "assignments stay within the role's scopes")
+            must(
+                covered(world, a["assignableScopes"], assignment["scope"]), "assignments stay within the role's scopes"
+            )
 
 
 def define_role(world: World, a: Json, fresh: str) -> None:
     role_id = provided(a.get("scopeId", "/"), f"Microsoft.Authorization/roleDefinitions/{a['name']}")
     kind_of_role = a.get("type", "CustomRole")
+    must(kind_of_role == "CustomRole" or a.get("scopeId", "/") == "/", "a built-in role is defined at the root")
     role = world.get("role-definition", role_id)
     replaces = role is not None and role["type"] == kind_of_role == "BuiltInRole"
     if not replaces:
@@ -189,7 +195,9 @@ def assign_role(world: World, a: Json, fresh: str) -> None:
     scope = a["scopeId"]
     need_scope(world, scope)
     role = world.need("role-definition", a["roleDefinitionId"])
-    principals = [p for kind in ("user", "group", "service-principal") for p in world.where(kind, objectId=a["principalId"])]
+    principals = [
+        p for kind in ("user", "group", "service-principal") for p in world.where(kind, objectId=a["principalId"])
+    ]
     must(principals, "the principal exists")
     must(covered(world, role["assignableScopes"], scope), "the role may be assigned there")
     fields = {"roleDefinitionId": role["id"], "principalId": a["principalId"], "scope": scope}
@@ -198,16 +206,8 @@ def assign_role(world: World, a: Json, fresh: str) -> None:
     world.create("role-assignment", provided(scope, name), {**fields, "createdOn": world.text()})
 
 
-def must_leave_an_owner(world: World, going: list[Json]) -> None:
-    owners = world.where("role-assignment", roleDefinitionId=OWNER, scope="/")
-    leaves = [owner for owner in owners if owner not in going]
-    must(leaves or leaves == owners, "an Owner of the root remains")
-
-
 def unassign_role(world: World, a: Json, fresh: str) -> None:
-    assignment = world.need("role-assignment", a["id"])
-    must_leave_an_owner(world, [assignment])
-    world.delete([assignment])
+    world.delete([world.need("role-assignment", a["id"])])
 
 
 # Policies
@@ -223,11 +223,15 @@ def check_parameters(definition: Json, values: Json) -> None:
 
 
 def define_policy(world: World, a: Json, fresh: str) -> None:
-    need_scope(world, a.get("scopeId", "/"))
+    must("if" in a["policyRule"] and "effect" in a["policyRule"].get("then", {}), "a rule has an if and a then")
+    scope = a.get("scopeId", "/")
+    need_scope(world, scope)
+    kinds = [kind for kind in ("subscription", "management-group") if world.get(kind, scope)]
+    must(scope == "/" or kinds, "a definition stands at the root, a management group or a subscription")
     fields = given(a, "displayName", "description", "policyRule", "metadata", "parameters")
     fields |= {"policyType": a.get("policyType", "Custom"), "mode": a.get("mode", "All")}
     name = f"Microsoft.Authorization/policyDefinitions/{a['name']}"
-    world.create("policy-definition", provided(a.get("scopeId", "/"), name), fields)
+    world.create("policy-definition", provided(scope, name), fields)
 
 
 def delete_policy(world: World, a: Json, fresh: str) -> None:

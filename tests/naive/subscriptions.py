@@ -1,4 +1,4 @@
-"""Naive subscriptions: how they come to be, on which offer of which provider, their states, and their acquired plans."""
+"""Naive subscriptions: how they come to be, on which offer of which provider, their states and acquired plans."""
 
 from typing import Any
 
@@ -128,11 +128,12 @@ def change_offer(world: World, a: Json, fresh: str) -> None:
 
 
 def move_subscription(world: World, a: Json, fresh: str) -> None:
+    need_provider(world, a["providerSubscriptionId"])
     subscription = need_live(world, a)
     must("offerId" in subscription, "it is a user's subscription")
     target = a["targetProviderSubscriptionId"]
     must(not same(target, subscription["subscriptionId"]), "no user's subscription is its own provider")
-    place(world, subscription, a.get("offerId", subscription["offerId"]), target)
+    place(world, subscription, str(a.get("offerId", subscription["offerId"])), target)
 
 
 def change_state(world: World, command: str, a: Json) -> None:

@@ -60,7 +60,9 @@ def holder(policy: Json) -> tuple[str, str]:
 
 
 def policy_of(tenant: str, a: Json) -> Json:
-    permissions = {kind: sorted(set(a["permissions"].get(kind, []))) for kind in ("keys", "secrets", "certificates", "storage")}
+    permissions = {
+        kind: sorted(set(a["permissions"].get(kind, []))) for kind in ("keys", "secrets", "certificates", "storage")
+    }
     return {"tenantId": tenant, **given(a, "objectId", "applicationId"), "permissions": permissions}
 
 
@@ -75,7 +77,7 @@ def create_vault(world: World, a: Json, fresh: str) -> None:
     names = [vault["id"].split("/")[-1] for vault in world.all("vault")]
     must(not any(same(name, a["name"]) for name in names), "no vault of the deployment, deleted or not, has the name")
     must(re.fullmatch(r"[A-Za-z](-?[0-9A-Za-z])+", a["name"]), "the name is a host name")
-    tenant = a.get("tenantId", subscription["tenantId"])
+    tenant = str(a.get("tenantId", subscription["tenantId"]))
     policies = [policy_of(tenant, entry) for entry in a.get("accessPolicies", [])]
     check_policies(policies)
     soft, protected = a.get("enableSoftDelete", True), a.get("enablePurgeProtection", False)
@@ -107,9 +109,7 @@ def update_vault(world: World, a: Json, fresh: str) -> None:
     must(after["enableSoftDelete"] or not after["enablePurgeProtection"], "purge protection needs soft delete")
     if "skuName" in a:
         vault["sku"] = {"family": "A", "name": a["skuName"]}
-    vault |= given(
-        a, "tags", "enableSoftDelete", "enablePurgeProtection", "softDeleteRetentionInDays", *FLAGS
-    )
+    vault |= given(a, "tags", "enableSoftDelete", "enablePurgeProtection", "softDeleteRetentionInDays", *FLAGS)
 
 
 def set_access_policy(world: World, a: Json, fresh: str) -> None:
@@ -166,6 +166,7 @@ def check_validity(attributes: Json) -> None:
 
 def set_secret(world: World, a: Json, fresh: str) -> None:
     vault = need_vault(world, a["vaultId"])
+    need_enabled(world, vault["id"])
     secret_id = f"{vault['id']}/secrets/{a['name']}"
     secret = world.get("secret", secret_id)
     must(secret is None or "deletedDate" not in secret, "the secret is new or not deleted")
@@ -184,6 +185,7 @@ def set_secret(world: World, a: Json, fresh: str) -> None:
 def update_secret_attributes(world: World, a: Json, fresh: str) -> None:
     version = world.need("secret-version", a["id"])
     must("deletedDate" not in need_secret(world, parent(version["id"])), "the secret is not deleted")
+    need_enabled(world, version["id"])
     attributes = {**version["attributes"], **given(a, "enabled", "nbf", "exp")}
     after = {**version, **given(a, "contentType", "tags"), "attributes": attributes}
     check_validity(attributes)
@@ -205,6 +207,7 @@ def delete_secret(world: World, a: Json, fresh: str) -> None:
 
 def recover_secret(world: World, a: Json, fresh: str) -> None:
     secret = need_secret(world, a["id"])
+    need_enabled(world, secret["id"])
     secret.pop("deletedDate", None)
     secret.pop("scheduledPurgeDate", None)
 

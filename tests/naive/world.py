@@ -1,7 +1,7 @@
 """The naive world: every resource that exists, as plain JSON under its id in lower case.
 
-This is the second model of the control plane. It is written from the text of the rules and shares nothing with the first:
-no events, no links, no indexes. Every question is answered by looking at everything.
+This is the second model of the control plane. It is written from the text of the rules and shares nothing with the
+first: no events, no links, no indexes. Every question is answered by looking at everything.
 """
 
 from collections.abc import Iterable, Mapping

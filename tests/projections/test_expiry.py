@@ -7,9 +7,13 @@ import pytest
 from domain.control_plane import KINDS
 from domain.instant import plus_days, to_seconds
 from domain.resource import Resource
+from domain.secret import DeleteSecret, RecoverSecret, SecretCreated
+from domain.secret_version import SecretAttributes, SecretVersionCreated
+from domain.vault import DeleteVault, RecoverVault
+from projections.current import Current
 from projections.expiry import ENDS, SECONDS_MAX, Expiry, expiring
-
-NOW = "2026-11-03T14:00:00.000000Z"
+from tests.domain.scenario import NOW, ControlPlane, sealed
+from tests.domain.tenants import SECRET, VAULT, set_secret, with_vault
 
 
 def resource(kind: str, name: str = "x", **state: Any) -> Resource:
@@ -25,7 +29,13 @@ def endpoint(days: int, name: str = "x") -> Resource:
 
 
 def found(*resources: Resource, within_days: int = 90) -> list[Expiry]:
-    return expiring(resources, NOW, within_days)
+    return expiring(Current(), resources, NOW, within_days)
+
+
+def soon(plane: ControlPlane) -> list[str]:
+    """Return the ids of the secret's versions that end within 90 days."""
+    versions = (plane.find(version) for version in plane.world.sources(SECRET, "secret"))
+    return [answer.resource for answer in expiring(plane.world, [v for v in versions if v is not None], NOW, 90)]
 
 
 def test_the_soonest_comes_first_and_what_ends_together_goes_by_id() -> None:
@@ -79,18 +89,36 @@ def test_a_certificate_credential_ends_with_its_certificate() -> None:
     assert found(resource("key-credential", displayName="agent", **certificate(5)))[0].what == "CN=x"
 
 
-def test_a_secret_version_ends_at_its_exp_in_unix_seconds() -> None:
-    exp = to_seconds(plus_days(NOW, 5))
-    versions = [
-        resource("secret-version", "a", attributes={"exp": exp}),
-        resource("secret-version", "b", attributes={}),
-    ]
-    [answer] = found(*versions)
-    assert (answer.resource, answer.expires) == ("/a", plus_days(NOW, 5))
+def test_a_secret_ends_at_the_exp_of_its_current_version_in_unix_seconds() -> None:
+    plane, exp = with_vault(), to_seconds(plus_days(NOW, 5))
+    set_secret(plane, "k1", exp=exp)
+    current = plane.find(set_secret(plane, "k2", exp=exp))
+    assert current is not None
+    assert soon(plane) == [current.id]
+    assert expiring(plane.world, [current], NOW, 90)[0].expires == plus_days(NOW, 5)
+    set_secret(plane, "k3")
+    assert soon(plane) == []
+
+
+def test_a_deleted_secret_does_not_end() -> None:
+    plane = with_vault()
+    set_secret(plane, exp=to_seconds(plus_days(NOW, 5)))
+    for deletion, recovery in (
+        (DeleteSecret(id=SECRET), RecoverSecret(id=SECRET)),
+        (DeleteVault(id=VAULT), RecoverVault(id=VAULT)),
+    ):
+        assert soon(plane.given(deletion)) == []
+        assert len(soon(plane.given(recovery))) == 1
 
 
 def test_an_exp_beyond_the_year_9999_never_comes() -> None:
-    assert found(resource("secret-version", attributes={"exp": SECONDS_MAX * 1000})) == []
+    plane = with_vault()
+    plane.given(SecretCreated(SECRET, {"currentVersion": "1"}))
+    attributes = SecretAttributes(enabled=True, created=0, updated=0, exp=SECONDS_MAX * 1000)
+    plane.given(
+        SecretVersionCreated(f"{SECRET}/versions/1", {"value": sealed("secret-value"), "attributes": attributes})
+    )
+    assert soon(plane) == []
 
 
 def test_other_kinds_do_not_end() -> None:

@@ -1,4 +1,4 @@
-"""Two models of the control plane, one fast and one naive, agree on random histories: what is accepted, what exists, who may."""
+"""Two models of the control plane, one fast and one naive, agree on random histories."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,6 @@ from domain.control_plane import COMMANDS
 from domain.errors import Refused
 from domain.tenancy import subscription_id
 from projections import access, policy, quota, vault_access
-from projections.quota import Amounts
 from tests.domain.scenario import ControlPlane, sealed
 from tests.naive import pools, questions
 from tests.naive.histories import histories
@@ -35,14 +34,14 @@ ACTIONS = [
 ]
 DATA_ACTIONS = ["Microsoft.Storage/blobs/read", "Microsoft.Storage/queues/read"]
 ASKED_SCOPES = [*pools.SCOPES, *pools.GROUP_IDS, *pools.SUBSCRIPTION_IDS]
-AMOUNTS: list[Amounts] = [
+AMOUNTS: list[questions.Amounts] = [
     {"compute": {"virtualMachineCount": 1, "coresLimit": 2}},
     {"compute": {"virtualMachineCount": 6}, "key-vault": {"vaults": 1}},
     {"storage": {"capacityInGb": 2048}, "network": {"maxNicsPerSubscription": 0}},
     {"network": {"maxNicsPerSubscription": 1}},
     {},
 ]
-USE: Amounts = {"compute": {"coresLimit": 19}, "storage": {"capacityInGb": 1}}
+USE: questions.Amounts = {"compute": {"coresLimit": 19}, "storage": {"capacityInGb": 1}}
 RESOURCES: list[Json] = [
     {"type": "Microsoft.Compute/virtualMachines", "name": "VM-1", "location": "local", "tags": {"owner": "team"}},
     {"type": "Microsoft.Compute/virtualMachines", "name": "vm-2", "location": "west"},
@@ -89,7 +88,7 @@ class Both:
 
 
 def _plain(value: Any) -> Any:
-    """Return a state without what is sealed or not modelled, all in lower case, as equal ids may be spelled differently."""
+    """Return a state in lower case, as equal ids may be spelled differently, without what is sealed or not modelled."""
     if isinstance(value, dict):
         members = {name: member for name, member in value.items() if name not in NOT_MODELLED}
         return {k: _plain(v) for k, v in members.items() if not (isinstance(v, dict) and "sealed" in v)}
@@ -98,7 +97,7 @@ def _plain(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-RANDOM = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=150)
+RANDOM = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=80)
 
 
 def founded() -> Both:
@@ -114,8 +113,6 @@ def test_both_models_accept_the_estate_that_histories_begin_with() -> None:
     for name, arguments in pools.FOUNDING:
         assert both.model.do(name, arguments, both.plane.fresh_id()), name
         assert both._do(name, arguments) is None, name
-    version = f"{pools.SECRETS[0]}/versions/{pools.FIRST_VERSION_NAME}"
-    assert both.plane.find(version) is not None
 
 
 @RANDOM
@@ -137,11 +134,18 @@ def test_both_models_agree_on_who_may_do_what(history: list[Step]) -> None:
                 assert access.check(world, principal, action, scope).allowed == expected, (principal, action, scope)
             for action in DATA_ACTIONS:
                 expected = questions.may(naive, principal, action, scope, data=True)
-                assert access.check(world, principal, action, scope, data=True).allowed == expected, (principal, action, scope)
+                assert access.check(world, principal, action, scope, data=True).allowed == expected, (
+                    principal,
+                    action,
+                    scope,
+                )
         for vault in pools.VAULTS:
             for permission in ("secrets/get", "secrets/delete"):
                 expected = questions.may_in_vault(naive, principal, permission, vault)
-                assert vault_access.vault_check(world, principal, permission, vault).allowed == expected, (principal, vault)
+                assert vault_access.vault_check(world, principal, permission, vault).allowed == expected, (
+                    principal,
+                    vault,
+                )
 
 
 @RANDOM

@@ -45,9 +45,8 @@ INPUTS: dict[str, Any] = {
 def install(database: Database, inputs: dict[str, Any] = INPUTS, recipients: dict[str, str] | None = None) -> Installed:
     """Install a deployment into an empty store."""
     parsed = clean_install.parse_inputs(inputs)
-    return clean_install.install(
-        database, ROOT_KEY, parsed, SecretStr(PASSWORD), recipients or {}, ACTOR, cost=TEST_COST
-    )
+    added = [clean_install.backup_recipient(name, recipient) for name, recipient in (recipients or {}).items()]
+    return clean_install.install(database, ROOT_KEY, parsed, SecretStr(PASSWORD), added, ACTOR, cost=TEST_COST)
 
 
 def installed_plane(database: Database) -> ControlPlane:

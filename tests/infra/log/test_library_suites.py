@@ -9,20 +9,9 @@ from eventsourcing.tests.persistence import (
     NonInterleavingNotificationIDsBaseCase,
 )
 
-from infra.control_plane import store
 from infra.database.session import Database
-from infra.database.url import open_database
-from infra.log import head
 from infra.log.recorder import AggregateTableRecorder, LogRecorder
-
-
-def opened(url: str) -> Database:
-    """Return a new store that takes events of any topic."""
-    database = open_database(url, create=True)
-    with database.write() as session:
-        store.create(session)
-        head.swap_mode(session, head.EMPTY, head.OPEN)
-    return database
+from tests.infra.log.stores import opened
 
 
 class OnSqlite:

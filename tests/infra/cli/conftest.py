@@ -1,0 +1,48 @@
+"""A command line in an empty folder, and one with a deployment."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.infra.cli.command_line import CommandLine
+from tests.infra.cli.estate import build
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> CommandLine:
+    """A command line without settings, in an empty folder."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("STORE", "REPOSITORY", "ROOT_KEY", "ROOT_KEY_FILE", "ACTOR", "DEBUG"):
+        monkeypatch.delenv(f"RESURGAM_{name}", raising=False)
+    return CommandLine(folder, monkeypatch, capfd)
+
+
+@pytest.fixture
+def installed(cli: CommandLine) -> CommandLine:
+    """A command line with a deployment on SQLite."""
+    cli.init()
+    return cli
+
+
+@pytest.fixture
+def installed_anywhere(cli: CommandLine, store_url: str, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """A command line with a deployment, on each engine in turn."""
+    monkeypatch.setenv("RESURGAM_STORE", store_url)
+    cli.init()
+    return cli
+
+
+@pytest.fixture
+def estate(installed: CommandLine) -> CommandLine:
+    """A command line with a small estate on SQLite."""
+    build(installed)
+    return installed
+
+
+@pytest.fixture
+def estate_anywhere(installed_anywhere: CommandLine) -> CommandLine:
+    """A command line with a small estate, on each engine in turn."""
+    build(installed_anywhere)
+    return installed_anywhere

@@ -1,0 +1,123 @@
+"""kill -9 at many moments of a backup run and of a recovery: the next run succeeds, and nothing is half done."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from domain.errors import Refused
+from infra.control_plane import store
+from infra.control_plane.plane import ControlPlane
+from infra.database.url import open_database
+from infra.keys.root_key import FileRootKey
+from tests.backup_estate import estate, is_empty, lived_in, records_of, recover, set_secret, verify
+
+MOMENTS = 8
+KILLED = -9
+
+# Python calls a profile function at each call and return, of C functions too: a fine and repeatable clock of moments.
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from infra.backup import run
+from infra.backup.repository import Repository
+from infra.backup.stores.directory import DirectoryStore
+from infra.control_plane.plane import host_clock
+from infra.database.url import open_database
+from tests.backup_estate import ROOT_KEY, recover
+
+action, url, root, folder, kill_at = sys.argv[1:]
+ticks, last = 0, int(kill_at)
+
+def tick(frame, event, argument):
+    global ticks
+    ticks += 1
+    if ticks == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+database = open_database(url, create=True)
+sys.setprofile(tick)
+if action == "run":
+    run.run(database, ROOT_KEY, Repository.open_or_create(DirectoryStore(Path(root), create=True)), host_clock)
+else:
+    recover(database, Path(folder), Path(root))
+sys.setprofile(None)
+print(ticks)
+"""
+
+
+def act(action: str, url: str, root: Path, folder: Path, kill_at: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, action, url, str(root), str(folder), str(kill_at)]
+    environment = {**os.environ, "PYTHONPATH": ".", "TMPDIR": str(folder)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def ticks_of(done: subprocess.CompletedProcess[str]) -> int:
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def moments(ticks: int) -> list[int]:
+    """Evenly spread, and some more at the end, where things become visible."""
+    spread = [ticks * n // MOMENTS for n in range(1, MOMENTS)]
+    return [*spread, *(ticks - ticks * n // 100 for n in (6, 4, 2, 1))]
+
+
+def test_a_backup_run_killed_at_any_moment_is_taken_up_by_the_next(tmp_path: Path, store_url: str) -> None:
+    with estate(tmp_path, store_url) as made:
+        lived_in(made)
+        made.record(set_secret("Database", "third"))
+        ticks = ticks_of(act("run", store_url, made.root, tmp_path))
+        for n, moment in enumerate(moments(ticks)):
+            made.record(set_secret("Database", f"value {n}"))
+            killed = act("run", store_url, made.root, tmp_path, moment)
+            assert killed.returncode == KILLED, killed.stderr
+            found = made.verify()  # whatever the moment was, the repository tells no lie
+            made.back_up()
+            after = made.verify()
+            assert after.records == made.plane.head().position
+            assert after.manifests - found.manifests in (0, 1)
+        assert not made.back_up().is_new
+
+
+def test_a_recovery_killed_at_any_moment_leaves_the_target_empty_and_runs_again(tmp_path: Path, store_url: str) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    with estate(source) as made:
+        lived_in(made)
+        root, expected, deployment = made.root, records_of(made.database), made.deployment
+    ticks = ticks_of(act("recover", store_url, root, target))
+    database = open_database(store_url)
+    with database.write() as session:
+        store.drop(session)
+    (target / "root-key").unlink()
+    keys = set()
+    for moment in moments(ticks):
+        killed = act("recover", store_url, root, target, moment)
+        if not is_empty(database):  # the moment was after the commit
+            break
+        assert killed.returncode == KILLED, killed.stderr
+        if (target / "root-key").exists():
+            keys.add(FileRootKey.load(target / "root-key").id)
+    else:
+        recover(database, target, root)
+    assert {FileRootKey.load(target / "root-key").id} == keys, "the root key is made once and taken again"
+    assert records_of(database, len(expected)) == expected
+    assert ControlPlane(database, FileRootKey.load(target / "root-key")).head().position == len(expected) + 1
+    with pytest.raises(Refused, match="the store holds deployment"):
+        recover(database, target, root)
+    database.close()
+    assert verify(root, deployment).records == len(expected)
+
+
+def test_an_empty_root_key_file_of_an_interrupted_recovery_is_replaced(tmp_path: Path) -> None:
+    with estate(tmp_path) as made:
+        lived_in(made)
+    (tmp_path / "root-key").touch(mode=0o600)
+    database = open_database(f"sqlite:///{tmp_path}/target.db", create=True)
+    recover(database, tmp_path, made.root)
+    assert FileRootKey.load(tmp_path / "root-key")
+    database.close()
