@@ -109,7 +109,8 @@ def assign_role(world: World, now: str, prepared: Prepared, command: AssignRole)
     same = world.sources(unique_key(command.principal_id, role["id"], scope), "key")
     if same:
         raise Refused(
-            f"principal {command.principal_id} holds role {role['roleName']} at {scope} already, by {same[0]}",
+            f"principal {command.principal_id} holds role {role['roleName']} at {scope} already, by {same[0]}: "
+            "there is nothing to assign",
             rule="one-assignment-per-principal-role-scope",
             resource=same[0],
         )

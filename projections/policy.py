@@ -1,11 +1,14 @@
 """Policy: what the policies that are assigned at a scope and above say of a request to create something there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import JsonValue
+
 from domain.management_group import enclosing_scopes
 from domain.policy_assignment import POLICY_ASSIGNMENT, PolicyAssignment
-from domain.policy_definition import POLICY_DEFINITION, values_of
+from domain.policy_definition import POLICY_DEFINITION, PolicyDefinition, values_of
 from domain.policy_rule import NotEvaluated, Request, parse
 from domain.resource import World
 from domain.scope import RESOURCE_GROUP_TYPE, SUBSCRIPTION_TYPE
@@ -14,6 +17,9 @@ Outcome = Literal["deny", "audit", "not-evaluated"]
 
 NOT_INDEXED = frozenset({SUBSCRIPTION_TYPE.lower(), RESOURCE_GROUP_TYPE.lower()})
 """What a policy of mode Indexed leaves alone: such policies are about resources."""
+
+
+STAND_INS: Mapping[str, JsonValue] = {"array": [], "boolean": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,31 @@ def evaluate(world: World, scope: str, request: Request) -> list[PolicyFinding]:
             if finding is not None:
                 findings.append(finding)
     return findings
+
+
+def why_not_assigned(definition: PolicyDefinition, assignment: PolicyAssignment) -> str | None:
+    """Say why the rule is not evaluated where it is assigned; None if it is."""
+    return _why_not(definition, values_of(definition, assignment.get("parameters", {})))
+
+
+def why_not_defined(definition: PolicyDefinition) -> str | None:
+    """Say why the rule is not evaluated wherever it is assigned; None if that depends on the assignment, or if it is.
+
+    A parameter without a default counts as one that a rule understands, as a value or as the effect.
+    """
+    stand_ins: dict[str, JsonValue] = {
+        name: STAND_INS.get(str(parameter["type"]).casefold(), "deny")
+        for name, parameter in definition.get("parameters", {}).items()
+    }
+    return _why_not(definition, stand_ins | values_of(definition, {}))
+
+
+def _why_not(definition: PolicyDefinition, values: Mapping[str, JsonValue]) -> str | None:
+    try:
+        parse(definition["policyRule"], values)
+    except NotEvaluated as unknown:
+        return str(unknown)
+    return None
 
 
 def _finding(world: World, assignment: PolicyAssignment, request: Request) -> PolicyFinding | None:

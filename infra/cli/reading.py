@@ -19,6 +19,7 @@ from infra.control_plane import when
 from infra.control_plane.when import When
 from infra.log import event_table
 from projections import expiry
+from projections.derived import derived
 from projections.view import Difference, Step
 
 Within = re.compile(r"(\d{1,5})([dw])")
@@ -139,12 +140,14 @@ def _unknown(asked: Asking, resource: str) -> NotFound:
 
 def _show_one(asked: Asking, found: Resource, as_json: bool) -> None:
     shown = state.shown(found.state)
+    facts = derived(asked.reading.state, found)
     position = asked.reading.moment.position
     if as_json:
-        output.write_json({"position": position, **_plain(found), "state": shown})
+        also = {"derived": facts} if facts else {}
+        output.write_json({"position": position, **_plain(found), "state": shown, **also})
         return
     head = [("kind", found.kind), ("sequence", found.sequence), ("position", position)]
-    output.write_fields([*head, *state.fields(shown)])
+    output.write_fields([*head, *state.fields(shown), *facts.items()])
 
 
 def _show_all(asked: Asking, found: list[Resource], as_json: bool) -> None:

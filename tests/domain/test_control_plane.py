@@ -67,3 +67,50 @@ def test_a_malformed_event_is_refused_without_showing_what_it_holds(event: Event
 def test_every_kind_belongs_to_one_of_seven_areas() -> None:
     assert {kind.service for kind in KINDS.values()} == set(SERVICES)
     assert all(kind.title for kind in KINDS.values())
+
+
+def test_nothing_changes_before_it_is_created() -> None:
+    for change in (event for event in EVENT_TYPES if event.name.endswith(".changed")):
+        with pytest.raises(Refused) as caught:
+            change.evolve(None, "/a", {})
+        assert (caught.value.rule, caught.value.resource) == ("event-order", "/a")
+
+
+BOUNDED = {
+    "accessPolicies": "16",
+    "actions": "an operator writes them",
+    "addonPlans": "100, with basePlanIds",
+    "assignableScopes": "2,000",
+    "basePlanIds": "100, with addonPlans",
+    "certificates": "8 in a trust; else the kinds of permission",
+    "chain": "of one PFX of 25 KiB",
+    "dataActions": "an operator writes them",
+    "dnsForwarders": "16",
+    "extendedKeyUsage": "6",
+    "keys": "the kinds of permission",
+    "nodes": "64",
+    "notActions": "an operator writes them",
+    "notDataActions": "an operator writes them",
+    "permissions": "an operator writes them",
+    "permittedNetworks": "256",
+    "ports": "8",
+    "quotaIds": "one of each service",
+    "secrets": "the kinds of permission",
+    "skuIds": "100",
+    "storage": "the kinds of permission",
+    "subjectAlternativeNames": "100",
+}
+"""What limits each list of an event; what grows with use is a resource of its own."""
+
+
+def lists(schema: Any) -> Iterator[str]:
+    """Yield the names of all lists in a JSON schema, but for those in JSON that is kept as it was given."""
+    for name, member in schema.get("properties", {}).items() if isinstance(schema, dict) else ():
+        if isinstance(member, dict) and member.get("type") == "array":
+            yield name
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from lists(part)
+
+
+def test_no_event_holds_a_list_that_grows_with_use() -> None:
+    assert {name for event in EVENT_TYPES for name in lists(event.adapter.json_schema())} == set(BOUNDED)

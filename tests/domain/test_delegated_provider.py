@@ -8,11 +8,13 @@ from domain.delegated_provider import (
     delegated_provider_id,
 )
 from domain.offer import DeleteOffer, offer_id
-from domain.subscription import MoveSubscription
+from domain.subscription import CreateProviderSubscription, MoveSubscription
 from domain.subscription_state import DisableSubscription
 from tests.domain.scenario import ControlPlane
 from tests.domain.tenants import (
+    DIRECTORY,
     OFFER,
+    OPERATOR,
     OTHER_GUID,
     OTHER_TENANT,
     PROVIDER_GUID,
@@ -39,6 +41,14 @@ def test_a_users_subscription_becomes_a_delegated_provider_once() -> None:
     plane = with_tenant().given(CREATE)
     assert plane.state(SELLER) == {"id": SELLER, "subscriptionId": TENANT_GUID}
     plane.refuses(CREATE, "id-is-new")
+
+
+def test_a_subscription_is_a_delegated_provider_of_one_provider() -> None:
+    second = "a0000000-0000-4000-9000-000000000009"
+    create = CreateProviderSubscription(subscription_id=second, owner=OPERATOR, tenant_id=DIRECTORY)
+    again = CreateDelegatedProvider(provider_subscription_id=second, subscription_id=TENANT_GUID)
+    with_tenant().given(CREATE, create).refuses(again, "one-delegated-provider-per-subscription")
+    with_tenant().given(create, again)
 
 
 def test_a_delegated_provider_is_an_enabled_users_subscription() -> None:

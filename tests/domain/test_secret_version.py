@@ -92,8 +92,9 @@ def test_a_disabled_or_deleted_secret_is_not_read() -> None:
     plane = with_vault()
     first, second = set_secret(plane), set_secret(plane, exp=9)
     plane.given(UpdateSecretAttributes(id=first, enabled=False))
-    with pytest.raises(Refused, match="is disabled"):
+    with pytest.raises(Refused, match="is disabled") as caught:
         read(plane, first)
+    assert (caught.value.rule, caught.value.resource) == ("secret-enabled", first)
     assert read(plane, second) == second, "it has expired, which Key Vault leaves to whoever reads it"
     plane.given(DeleteSecret(id=SECRET))
     with pytest.raises(Refused, match="is deleted"):

@@ -33,7 +33,7 @@ ACTIONS = [
     "Microsoft.Subscriptions.Admin/offers/write",
 ]
 DATA_ACTIONS = ["Microsoft.Storage/blobs/read", "Microsoft.Storage/queues/read"]
-ASKED_SCOPES = [*pools.SCOPES, *pools.GROUP_IDS, *pools.SUBSCRIPTION_IDS]
+ASKED_SCOPES = list(dict.fromkeys([*pools.SCOPES, *pools.GROUP_IDS, *pools.SUBSCRIPTION_IDS]))
 AMOUNTS: list[questions.Amounts] = [
     {"compute": {"virtualMachineCount": 1, "coresLimit": 2}},
     {"compute": {"virtualMachineCount": 6}, "key-vault": {"vaults": 1}},

@@ -26,7 +26,7 @@ from tests.naive.histories import histories
 from tests.naive.pools import Step
 from tests.system.recorded_history import Places, changes, founded, records, state_rows
 
-RANDOM = settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+RANDOM = settings(max_examples=16, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 both_ways = pytest.mark.parametrize(("engine", "other"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
 both_engines = pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
