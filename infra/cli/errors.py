@@ -40,9 +40,7 @@ def report(error: ResurgamError, *, is_json: bool) -> int:
     """Write the error to standard error and return its exit code."""
     if os.environ.get("RESURGAM_DEBUG"):
         traceback.print_exception(error)
-    line = (
-        json.dumps({"error": as_json(error)}, ensure_ascii=False) if is_json else f"resurgam: {_tidy(str(error))}"
-    )
+    line = json.dumps({"error": as_json(error)}, ensure_ascii=False) if is_json else f"resurgam: {_tidy(str(error))}"
     print(line, file=sys.stderr)
     return exit_code(error)
 

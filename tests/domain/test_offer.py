@@ -20,6 +20,7 @@ from tests.domain.tenants import (
     types,
     with_offer,
     with_quotas,
+    with_tenant,
 )
 
 THIRD_PLAN = plan_id(PROVIDER_GUID, "plans", "third")
@@ -127,3 +128,9 @@ def test_an_offer_with_subscriptions_is_not_deleted() -> None:
     plane.refuses(DeleteOffer(id=OFFER), "offer-unused")
     plane.given(CompleteSubscriptionDeletion(**operated))
     assert types(plane.when(DeleteOffer(id=OFFER))) == [("offer.deleted", OFFER)]
+
+
+def test_only_a_provider_subscription_holds_offers() -> None:
+    in_own = {"provider_subscription_id": TENANT_GUID, "resource_group": "app"}
+    with_tenant().refuses(create_offer("mine", **in_own), "provider-subscription")
+    with_tenant().given(create_offer("mine"))

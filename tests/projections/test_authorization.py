@@ -73,6 +73,7 @@ def test_a_refusal_says_who_what_where_and_why() -> None:
 @pytest.mark.parametrize(("owner", "expected"), [(TENANT, True), (TENANT.upper(), True), (OTHER_TENANT, False)])
 def test_a_user_subscribes_itself_and_nobody_else(owner: str, expected: bool) -> None:
     assert may(with_offer(), subscribe(owner=owner)) == expected
+    assert may(with_offer(), subscribe(owner=owner), TENANT_OBJECT.upper()) == expected
 
 
 def test_who_is_disabled_or_unknown_subscribes_nobody() -> None:

@@ -49,6 +49,8 @@ RESOURCES: list[Json] = [
     {"type": "Microsoft.Storage/storageAccounts", "name": "data", "location": "East"},
 ]
 
+RANDOM = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
 
 class Both:
     """The two models, which are told the same."""
@@ -66,11 +68,12 @@ class Both:
                 self.model.after_days(arguments["days"])
                 continue
             expected = self.model.do(name, arguments, self.plane.fresh_id())
-            refusal = self._do(name, arguments)
-            assert (refusal is None) == expected, (name, arguments, refusal)
+            found = self.refusal(name, arguments)
+            assert (found is None) == expected, (name, arguments, found)
         return self
 
-    def _do(self, name: str, arguments: Json) -> Refused | None:
+    def refusal(self, name: str, arguments: Json) -> Refused | None:
+        """Tell the first model alone; return what refuses it, if anything does."""
         command = COMMANDS[name].model_validate(arguments)
         fresh = self.plane.fresh_id()
         values = {s.field: sealed(s.purpose, f"{fresh}/{s.field}") for s in command.sealings(fresh)}
@@ -97,22 +100,16 @@ def _plain(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-RANDOM = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], max_examples=80)
-
-
 def founded() -> Both:
-    """Return both models with the estate that histories begin with, all of which they accept."""
-    both = Both()
-    for step in pools.FOUNDING:
-        assert both.told([step]).plane.position, step
-    return both
+    """Return both models with the estate that histories begin with."""
+    return Both().told(pools.FOUNDING)
 
 
 def test_both_models_accept_the_estate_that_histories_begin_with() -> None:
     both = Both()
     for name, arguments in pools.FOUNDING:
         assert both.model.do(name, arguments, both.plane.fresh_id()), name
-        assert both._do(name, arguments) is None, name
+        assert both.refusal(name, arguments) is None, name
 
 
 @RANDOM

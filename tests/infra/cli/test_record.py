@@ -9,7 +9,8 @@ import pytest
 from infra.cli.lines import Line, split
 from infra.control_plane.request import LINE_BYTES_MAX
 from tests.infra.cli.command_line import CommandLine, process, request, user, user_id
-from tests.infra.control_plane.installation import OPERATOR_ID, PASSWORD
+from tests.infra.cli.estate import DIRECTORY, OFFER, SECRET, STRANGER, SUBSCRIPTION, TENANT, VAULT
+from tests.infra.control_plane.installation import OPERATOR_ID, PASSWORD, PROVIDER
 
 
 def test_outcomes_come_in_the_order_of_the_lines(installed_anywhere: CommandLine) -> None:
@@ -141,3 +142,21 @@ def test_a_file_that_is_not_there_is_not_found(installed: CommandLine) -> None:
     assert installed("record", "nothing.jsonl").code == 4
     Path("folder").mkdir()
     assert installed("record", "folder").code == 8
+
+
+def test_a_user_subscribes_and_works_in_what_is_its_own_and_nothing_else(estate_anywhere: CommandLine) -> None:
+    """Roles rule vaults, access policies what is in them: the owner of the subscription may get and set, not delete."""
+    as_tenant = ("--as", TENANT)
+    offered = {"displayName": "Mine", "tenantId": DIRECTORY, "offerId": OFFER}
+    requests = [
+        request("Subscribe", owner=TENANT, **offered),
+        request("CreateResourceGroup", subscriptionId=SUBSCRIPTION, name="more", location="east"),
+        request("SetSecret", vaultId=VAULT, name="database", value="another"),
+        request("Subscribe", owner=STRANGER, **offered),
+        request("DeleteSecret", id=SECRET),
+        request("CreateResourceGroup", subscriptionId=PROVIDER, name="more", location="east"),
+    ]
+    answers = estate_anywhere.record(*requests, options=as_tenant).lines
+    assert [answer["status"] for answer in answers] == ["recorded"] * 3 + ["refused"] * 3
+    assert {answer["error"]["rule"] for answer in answers[3:]} == {"not-allowed"}
+    assert "no access policy" in answers[4]["error"]["message"]
