@@ -4,7 +4,7 @@ import gc
 import sys
 
 GARBAGE_THRESHOLD = 100_000
-"""Allocations between two looks for garbage: nearly all that start-up and replay allocate stays, so looking is in vain."""
+"""Allocations between two looks for garbage: nearly all that start-up and replay allocate stays."""
 
 
 def main() -> None:
