@@ -7,11 +7,12 @@ from domain.delegated_provider import (
     EndOfferDelegation,
     delegated_provider_id,
 )
-from domain.offer import DeleteOffer, offer_id
+from domain.offer import DeleteOffer, UnlinkPlan, offer_id
 from domain.subscription import CreateProviderSubscription, MoveSubscription
 from domain.subscription_state import DisableSubscription
 from tests.domain.scenario import ControlPlane
 from tests.domain.tenants import (
+    BASE_PLAN,
     DIRECTORY,
     OFFER,
     OPERATOR,
@@ -102,6 +103,14 @@ def test_a_delegated_provider_with_offers_or_subscriptions_is_not_deleted() -> N
     plane.given(EndOfferDelegation(id=DELEGATION))
     assert types(plane.when(DeleteDelegatedProvider(id=SELLER))) == [("delegated-provider.deleted", SELLER)]
     plane.refuses(DeleteDelegatedProvider(id=SELLER), "delegated-provider-exists")
+
+
+def test_a_delegated_offer_may_lose_its_last_base_plan_while_nobody_has_subscribed() -> None:
+    plane = with_seller().given(create_offer("other", state="Private"))
+    other = offer_id(PROVIDER_GUID, "plans", "other")
+    plane.given(DelegateOffer(offer_id=other, name="d1", subscription_id=TENANT_GUID))
+    plane.given(UnlinkPlan(id=other, plan_id=BASE_PLAN))
+    assert plane.state(other)["basePlanIds"] == []
 
 
 def test_a_delegated_offer_is_not_deleted() -> None:
