@@ -54,7 +54,7 @@ def test_the_age_command_opens_ours_and_we_open_its_own(tmp_path: Path, identity
 
 def refused_by_an_old_age(key: Path) -> None:
     """Hold the documentation to its word: before 1.3 the command knows no post-quantum recipient, and says so."""
-    command = [age_command(), "--decrypt", "--identity", key]
+    command: list[str | Path] = [age_command(), "--decrypt", "--identity", key]
     done = subprocess.run(command, input=seal(POST_QUANTUM), capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.startswith(b"age: error: ")
