@@ -46,6 +46,11 @@ def put_manifest(session: Session, stored: Stored) -> None:
         local_fact.put(session, LAST_MANIFEST + repository, stored.data)
 
 
+def has_backups(session: Session) -> bool:
+    """Whether this deployment ever wrote a manifest, into whichever repository."""
+    return bool(local_fact.with_prefix(session, LAST_MANIFEST))
+
+
 def last_manifest(session: Session, repository: str) -> Stored | None:
     """Return the last manifest that this deployment wrote into a repository."""
     data = local_fact.get(session, LAST_MANIFEST + repository)

@@ -23,7 +23,7 @@ from infra.log.head import Head
 from infra.state.snapshot import Snapshot
 from projections.version import FOLD_GENERATION
 
-ATTEMPTS = 5
+ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)

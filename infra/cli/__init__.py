@@ -3,6 +3,9 @@
 import gc
 import sys
 
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""
+
 GARBAGE_THRESHOLD = 100_000
 """Allocations between two looks for garbage: nearly all that start-up and replay allocate stays."""
 
@@ -10,6 +13,10 @@ GARBAGE_THRESHOLD = 100_000
 def main() -> None:
     """Run the command that the arguments name, and end the process with its exit code."""
     gc.set_threshold(GARBAGE_THRESHOLD)
-    from infra.cli.app import run
+    try:
+        from infra.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    sys.exit(code)

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from domain.errors import ResurgamError, Usage
-from infra.cli import errors
+from infra.cli import INTERRUPTED, errors
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("init", "Clean install: make a new deployment from its deployment inputs."),
@@ -86,7 +86,7 @@ def run(arguments: Sequence[str]) -> int:
     except ResurgamError as error:
         return errors.report(error, is_json=is_json)
     except (typer.Abort, KeyboardInterrupt):
-        return errors.INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not complain when it flushes the rest.
         sys.stdout = None

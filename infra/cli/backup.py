@@ -2,11 +2,13 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from domain.errors import Usage
 from domain.instant import to_datetime
-from infra.backup import choice, endorsement, run, verification
+from infra.backup import choice, endorsement, memory, run, verification
 from infra.backup.age import AgeIdentity, read_identity_file
 from infra.backup.endorsement import Trust
 from infra.backup.lines_file import with_identities
@@ -29,6 +31,7 @@ def run_backup(
     location: Location = None,
     store: Store = None,
     root_key_file: RootKeyFile = None,
+    is_new: Annotated[bool, typer.Option("--new-repository", help="Begin a repository where there is none.")] = False,
 ) -> None:
     """Back up whatever is new, read it back, and state it in a signed manifest.
 
@@ -36,7 +39,10 @@ def run_backup(
     """
     chosen = settings.load(store=store, root_key_file=root_key_file, repository=location)
     with deployment.opened(chosen) as plane:
-        outcome = run.run(plane.database, plane.root_key, repository.opened_or_created(chosen), host_clock)
+        with plane.database.read() as session:
+            has_backups = memory.has_backups(session)
+        target = repository.opened_for_backup(chosen, has_backups=has_backups, is_new=is_new)
+        outcome = run.run(plane.database, plane.root_key, target, host_clock)
     answer = {
         "status": "written" if outcome.is_new else "unchanged",
         **_described(outcome.manifest),

@@ -20,8 +20,6 @@ EXIT_CODES: Mapping[type[ResurgamError], int] = {
 }
 OTHER = 1
 REFUSED = EXIT_CODES[Refused]
-INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells have it."""
 
 
 def exit_code(error: BaseException) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from pydantic.alias_generators import to_camel
 
+from domain.errors import Unavailable
+
 PROGRESS_STEP = 1_000
 
 Fields = Iterable[tuple[str, object]]
@@ -115,6 +117,11 @@ def _visible(text: str) -> str:
 
 
 def _write(data: bytes) -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unavailable(f"standard output cannot be written: {error.strerror}") from error

@@ -68,6 +68,10 @@ def recover(
         _ask(planned)
         # Named, so that it is this signer that is believed, and no other that turns up meanwhile.
         wish = replace(wish, verifier=planned.trust.verifier)
+    if chosen.root_key_file.exists():
+        output.note(
+            f"{chosen.root_key_file} is there already and becomes the new root key: for a fresh one name a new file"
+        )
     with deployment.opened_database(chosen, create=True) as database:
         actor = deployment.local_actor(chosen)
         report = recovery.recover(database, chosen.root_key_file, opened, identities, wish, actor, host_clock)

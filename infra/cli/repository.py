@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from domain.errors import Corrupt, Usage
+from domain.errors import Corrupt, NotFound, Refused, Usage
 from infra.backup.repository import Repository
 from infra.backup.stores.url import open_store
 from infra.backup.verification import Expectation
@@ -66,6 +66,23 @@ def opened(settings: Settings) -> Repository:
 def opened_or_created(settings: Settings) -> Repository:
     """Open the repository to write into it; its folder must exist, or its parent."""
     return Repository.open_or_create(open_store(location(settings), create=True))
+
+
+def opened_for_backup(settings: Settings, *, has_backups: bool, is_new: bool) -> Repository:
+    """Open the repository to write into it, made if this is the deployment's first or if the operator says so.
+
+    Refused otherwise: an empty folder where backups were is a lost mount, and a backup into it would look like success.
+    """
+    if is_new or not has_backups:
+        return opened_or_created(settings)
+    try:
+        return opened(settings)
+    except NotFound:
+        raise Refused(
+            f"{location(settings)} holds no repository, but this deployment has made backups: if a mount is gone "
+            "bring it back, else begin a repository there with --new-repository",
+            rule="repository-is-there",
+        ) from None
 
 
 def parse_verifier(text: str | None) -> Verifier | None:

@@ -173,6 +173,9 @@ class PostgresDatabase:
         except psycopg.Error:
             # libpq quotes what it cannot parse, which may be the password: not even its traceback is kept.
             raise Usage(f"{store} is not a valid PostgreSQL URL, percent-encode special characters") from None
+        if "@" in str(self._settings.get("host", "")):
+            # Part of a password that holds an unencoded @: the server's name would be quoted with every failure.
+            raise Usage(f"{store} is not a valid PostgreSQL URL, percent-encode special characters")
         self._store = store
         self._schema = schema
         self._pool = Pool(

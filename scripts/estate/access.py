@@ -9,6 +9,9 @@ from scripts.estate.vaults import vaults
 
 AUTHORIZATION = "/providers/Microsoft.Authorization"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+LANDMARKS = 3
+"""How many assignments `_assign_landmarks` makes."""
+
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 REGULATED = "regulated"
@@ -25,8 +28,7 @@ def begin(draft: Draft, roles: Path | None) -> None:
         _define_built_in_roles(draft, roles)
     _assign_landmarks(draft)
     _assign_roles(draft, draft.count(2000, least=30))
-    for assignment in draft.some(list(draft.assignments.values()), draft.count(100)):
-        _unassign(draft, assignment)
+    _unassign_some(draft, draft.count(100))
     _define_policies(draft)
     _assign_policies(draft)
 
@@ -34,8 +36,7 @@ def begin(draft: Draft, roles: Path | None) -> None:
 def go_on(draft: Draft) -> None:
     """Write a week of changes."""
     _assign_roles(draft, draft.count(120))
-    for assignment in draft.some(list(draft.assignments.values()), draft.count(30)):
-        _unassign(draft, assignment)
+    _unassign_some(draft, draft.count(30))
     draft.add("UpdatePolicy", "wording", id=policy_id(LANDMARK_POLICY), description="Data stays in the region")
     for subscription in draft.some(draft.subscriptions[1:], draft.count(10)):
         draft.add("AssignPolicy", "a new rule", name="tag-owner", scopeId=subscription.id,
@@ -64,6 +65,12 @@ def assign(draft: Draft, principal: str, role: str, scope: str, reason: str) -> 
         name = draft.guid(f"role-assignment/{principal}/{role}/{scope}/{len(draft.requests[draft.part])}")
         draft.assignments[key] = f"{scope.rstrip('/')}{AUTHORIZATION}/roleAssignments/{name}"
         draft.add("AssignRole", reason, name=name, scopeId=scope, roleDefinitionId=role, principalId=principal)
+
+
+def _unassign_some(draft: Draft, count: int) -> None:
+    """Take assignments away, but none of those that the demo asks about: they were the first."""
+    for assignment in draft.some(list(draft.assignments.values())[LANDMARKS:], count):
+        _unassign(draft, assignment)
 
 
 def _unassign(draft: Draft, assignment: str) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from domain.control_plane import KINDS
 from infra.backup.age import generate_identity
-from infra.cli import errors
+from infra.cli import INTERRUPTED, errors
 from infra.cli.app import app
 from infra.cli.settings import Settings
 from scripts import event_reference
@@ -159,7 +159,7 @@ def test_the_reference_names_every_exit_code() -> None:
     table = text_of(COMMAND_LINE).split("## Exit codes")[1].split("\n## ")[0]
     codes = {(int(code), name) for code, name in re.findall(r"^\| (\d+) \| (?:`(\w+)` )?\|", table, re.MULTILINE)}
     known = {(code, error.__name__) for error, code in errors.EXIT_CODES.items()}
-    assert codes == known | {(0, ""), (errors.OTHER, ""), (errors.INTERRUPTED, "")}
+    assert codes == known | {(0, ""), (errors.OTHER, ""), (INTERRUPTED, "")}
 
 
 def test_the_reference_names_every_setting() -> None:
