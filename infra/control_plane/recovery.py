@@ -76,6 +76,31 @@ class Report:
     beyond: rebuild.Beyond
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A backup that was loaded and compared: what a recovery and a drill have in common."""
+
+    rebuilt: Rebuilt
+    contents: keyring_file.Contents
+    measures: Sequence[Measure]
+    lost: Sequence[Lost]
+
+    def report(self, session: Session, planned: Plan, final: Head) -> Report:
+        """Return the report of a store that ends at `final`."""
+        rebuilt, counts = self.rebuilt, Snapshot(session, final.position).counts()
+        return Report(
+            planned,
+            final,
+            rebuilt.last,
+            rebuilt.position,
+            counts,
+            rebuilt.types,
+            self.measures,
+            self.lost,
+            rebuilt.beyond,
+        )
+
+
 def plan(repository: Repository, identities: Sequence[AgeIdentity], wish: Wish, now: str) -> Plan:
     """Choose the backup; check that this release takes it, that its signer is believed, and what was expected of it."""
     stored = choice.choose(repository, wish.deployment, accept_damage=wish.accept_damage)
@@ -101,17 +126,11 @@ def recover(
     with database.write() as session:
         _empty_tables(session)
         root_key = _root_key(root_key_file)
-        opener_of = OpenerOf(lines_file.with_identities(identities))
-        rebuilt = _rebuilt(session, repository, planned, opener_of, wish)
-        store.create_indexes(session)
-        measures = comparison.compare(rebuilt, planned.manifest)
-        contents = keyring_file.read_all(repository, planned.manifest, opener_of)
-        lost = list(rebuild.check_keys(rebuilt, contents))
-        rebuild.put_keys(session, rebuilt, contents, root_key)
-        opened = _open(session, planned, rebuilt, root_key)
-        final = _record(session, opened, planned, rebuilt, root_key, actor)
-        counts = Snapshot(session, final.position).counts()
-    return Report(planned, final, rebuilt.last, rebuilt.position, counts, rebuilt.types, measures, lost, rebuilt.beyond)
+        proven = _proven(session, repository, planned, identities, wish)
+        rebuild.put_keys(session, proven.rebuilt, proven.contents, root_key)
+        opened = _open(session, planned, proven.rebuilt, root_key)
+        final = _record(session, opened, planned, proven.rebuilt, root_key, actor)
+        return proven.report(session, planned, final)
 
 
 def drill(
@@ -121,16 +140,22 @@ def drill(
     planned = plan(repository, identities, wish, now)
     with database.write() as session:
         _empty_tables(session)
-        opener_of = OpenerOf(lines_file.with_identities(identities))
-        rebuilt = _rebuilt(session, repository, planned, opener_of, wish)
-        store.create_indexes(session)
-        measures = comparison.compare(rebuilt, planned.manifest)
-        contents = keyring_file.read_all(repository, planned.manifest, opener_of)
-        lost = list(rebuild.check_keys(rebuilt, contents))
-        final = _rebuilt_head(planned.manifest, rebuilt)
+        proven = _proven(session, repository, planned, identities, wish)
+        final = _rebuilt_head(planned.manifest, proven.rebuilt)
         head.write(session, final)
-        counts = Snapshot(session, final.position).counts()
-    return Report(planned, final, rebuilt.last, rebuilt.position, counts, rebuilt.types, measures, lost, rebuilt.beyond)
+        return proven.report(session, planned, final)
+
+
+def _proven(
+    session: Session, repository: Repository, planned: Plan, identities: Sequence[AgeIdentity], wish: Wish
+) -> Proven:
+    """Load the planned backup into empty tables, build their indexes, and compare; Corrupt if anything differs."""
+    opener_of = OpenerOf(lines_file.with_identities(identities))
+    rebuilt = _rebuilt(session, repository, planned, opener_of, wish)
+    store.create_indexes(session)
+    measures = comparison.compare(rebuilt, planned.manifest)
+    contents = keyring_file.read_all(repository, planned.manifest, opener_of)
+    return Proven(rebuilt, contents, measures, list(rebuild.check_keys(rebuilt, contents)))
 
 
 def _limit(at: str | None, now: str, of: Manifest) -> Limit:
