@@ -6,11 +6,14 @@ id of every recorded event.
 
 import re
 import unicodedata
+from hashlib import sha1
+from uuid import UUID
 
 from domain.errors import Usage
 
 BYTES_MAX = 1024
 """In UTF-8, as written and folded: two ids fit into one index entry of every database."""
+ORIGINATOR_NAMESPACE = UUID("6f1c1a0e-6b2b-5b0e-9a53-7d0f6c3f2b11")
 PROVIDERS = "providers"
 FORBIDDEN = frozenset("%?#\\&<>")
 PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._:@+=-]+")
@@ -26,6 +29,14 @@ def fold(resource_id: str) -> str:
         if folded == resource_id:
             return folded
         resource_id = folded
+
+
+def originator_id(folded: str) -> bytes:
+    """Return the 16 bytes of the UUIDv5 of a folded id: what the log knows a resource by, and finds it with."""
+    digest = bytearray(sha1(ORIGINATOR_NAMESPACE.bytes + folded.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    return bytes(digest)
 
 
 def check(resource_id: str) -> str:

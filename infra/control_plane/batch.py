@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain.control_plane import EVENTS
 from domain.errors import Corrupt, Refused
 from domain.event import Event
-from domain.resource_id import fold
+from domain.resource_id import fold, originator_id
 from domain.sealed_value import key_ids
 from infra.canonical_json import encode
 from infra.control_plane.job import Item, Outcome
@@ -16,7 +16,7 @@ from infra.keys.sealing import DataKey
 from infra.log.event_id import new_event_id
 from infra.log.event_log import Clock, Pending, append
 from infra.log.head import Head
-from infra.log.record import Cause, inner_event, originator_id
+from infra.log.record import Cause, inner_event
 from infra.state import tables
 from projections.current import Current
 from projections.digest import DigestSum

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from domain.instant import from_microseconds
 from infra.database.session import Session
@@ -20,7 +19,7 @@ CLOCK_STEP_US = 5 * 60 * 1_000_000
 class Pending:
     """An event that waits for its position. `inner` is its bytes; `command_id` stands in a command's first event."""
 
-    originator_id: UUID
+    originator_id: bytes
     originator_version: int
     topic: str
     inner: bytes

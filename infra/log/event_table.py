@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from domain.instant import to_microseconds
-from domain.resource_id import fold
+from domain.resource_id import fold, originator_id
 from infra.database.session import Session
-from infra.log.record import Recorded, decode_record, originator_id
+from infra.log.record import Recorded, decode_record
 
 COLUMNS = ("position", "originator_id", "originator_version", "topic", "recorded_at", "command_id", "record")
 
@@ -44,7 +43,7 @@ class Row:
     """
 
     position: int
-    originator_id: UUID
+    originator_id: bytes
     originator_version: int
     topic: str
     recorded_at: int
@@ -55,7 +54,7 @@ class Row:
         """Return the values in the order of COLUMNS."""
         return (
             self.position,
-            self.originator_id.bytes,
+            self.originator_id,
             self.originator_version,
             self.topic,
             self.recorded_at,

@@ -10,9 +10,9 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from domain.control_plane import EVENTS
 from domain.errors import Corrupt, Refused
 from domain.event import Event
-from domain.resource_id import fold
+from domain.resource_id import fold, originator_id
 from infra.canonical_json import decode_canonical, encode
-from infra.log.record import checked_event, originator_id
+from infra.log.record import checked_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class RecordMapper(Mapper[UUID]):
         given = stored_event.originator_id
         originator = given if isinstance(given, UUID) else UUID(given)
         version = stored_event.originator_version
-        own = (originator_id(fold(inner["resource"])), inner["sequence"], inner["type"])
+        own = (UUID(bytes=originator_id(fold(inner["resource"]))), inner["sequence"], inner["type"])
         if own != (originator, version, stored_event.topic):
             raise Corrupt(f"{what} stands in the place of another: {originator} {version}")
         return Envelope(originator, version, inner, present_events(inner))

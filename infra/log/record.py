@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha1
 from typing import Any, Literal
-from uuid import UUID
 
 from domain.errors import Corrupt, Usage
 from domain.event import Event
@@ -12,7 +10,6 @@ from domain.instant import canonical
 from infra.canonical_json import decode_canonical, encode
 
 FORMAT = 1
-ORIGINATOR_NAMESPACE = UUID("6f1c1a0e-6b2b-5b0e-9a53-7d0f6c3f2b11")
 
 HEAD = b'{"event":'
 POSITION = b',"position":'
@@ -36,14 +33,6 @@ ACTOR_MEMBERS: Mapping[str, type] = {"established": str, "host": str, "os_user":
 COMMAND_MEMBERS: Mapping[str, type] = {"count": int, "id": str, "index": int, "name": str, "sha256": str}
 
 Established = Literal["declared", "os-user", "token", "system"]
-
-
-def originator_id(folded_resource: str) -> UUID:
-    """Return the UUIDv5 under which the library knows a resource."""
-    digest = bytearray(sha1(ORIGINATOR_NAMESPACE.bytes + folded_resource.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    return UUID(bytes=bytes(digest))
 
 
 @dataclass(frozen=True, slots=True)

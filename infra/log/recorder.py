@@ -55,7 +55,7 @@ class LogRecorder(ApplicationRecorder):
             at = head.read_open(session, lock=True)
             digest = self.hook(session, at, stored_events) if self.hook else at.digest
             pending = [
-                Pending(_uuid(event.originator_id), event.originator_version, event.topic, event.state)
+                Pending(_uuid(event.originator_id).bytes, event.originator_version, event.topic, event.state)
                 for event in stored_events
             ]
             append(session, at, pending, Clock.read(session, at).recorded_at, digest)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from domain.event import Event
+from domain.resource_id import originator_id
 from infra.log.event_log import Pending
-from infra.log.record import Actor, Cause, inner_event, originator_id
+from infra.log.record import Actor, Cause, inner_event
 
 ACTOR = Actor("os-user", host="host-1", os_user="operator")
 DIGEST = "0" * 64

@@ -7,10 +7,11 @@ import pytest
 
 from domain.errors import Conflict
 from domain.instant import from_microseconds
+from domain.resource_id import originator_id
 from infra.database.session import Database
 from infra.log import event_table
 from infra.log.event_table import COMMANDS_PER_QUERY, Row, row_of
-from infra.log.record import decode_record, frame, originator_id
+from infra.log.record import decode_record, frame
 from tests.infra.log.inner_events import inner
 from tests.infra.log.stores import opened
 

@@ -9,9 +9,9 @@ from eventsourcing.persistence import StoredEvent
 from domain.control_plane import EVENTS
 from domain.errors import Corrupt, Refused
 from domain.event import Event
+from domain.resource_id import originator_id
 from infra.canonical_json import decode
 from infra.log.mapper import RecordMapper, present_events
-from infra.log.record import originator_id
 from tests.infra.log.inner_events import inner
 
 MAPPER = RecordMapper()
@@ -23,7 +23,7 @@ def stored(
 ) -> StoredEvent:
     """Return a stored event as the recorder would."""
     state = inner("/Users/1", **{"payload": PAYLOAD, "sequence": version, "type_name": topic, **fields})  # type: ignore[arg-type]  # see `inner`
-    return StoredEvent(originator or originator_id("/users/1"), version, topic, state)
+    return StoredEvent(originator or UUID(bytes=originator_id("/users/1")), version, topic, state)
 
 
 def test_a_stored_event_is_read_and_written_as_it_was() -> None:
@@ -65,9 +65,9 @@ def test_a_newer_schema_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     "damaged",
     [
-        StoredEvent(originator_id("/users/2"), 1, "user.created", stored().state),
-        StoredEvent(originator_id("/users/1"), 2, "user.created", stored().state),
-        StoredEvent(originator_id("/users/1"), 1, "user.changed", stored().state),
+        StoredEvent(UUID(bytes=originator_id("/users/2")), 1, "user.created", stored().state),
+        StoredEvent(UUID(bytes=originator_id("/users/1")), 2, "user.created", stored().state),
+        StoredEvent(UUID(bytes=originator_id("/users/1")), 1, "user.changed", stored().state),
         StoredEvent(uuid4(), 1, "user.created", b"{}"),
         StoredEvent(uuid4(), 1, "user.created", b"[]"),
         StoredEvent(uuid4(), 1, "user.created", b"\xff"),

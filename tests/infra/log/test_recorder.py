@@ -13,14 +13,13 @@ from eventsourcing.projection import Projection, ProjectionRunner
 
 from domain.errors import Refused
 from domain.principal import principal_id
-from domain.resource_id import fold
+from domain.resource_id import fold, originator_id
 from infra.control_plane.plane import ControlPlane
 from infra.database.session import Database, Session
 from infra.database.url import open_database
 from infra.log import head
 from infra.log.head import Head
 from infra.log.mapper import Envelope, RecordMapper
-from infra.log.record import originator_id
 from infra.log.recorder import AggregateTableRecorder, LogRecorder
 from projections.digest import Digest
 from tests.infra.control_plane.installation import ACTOR, installed_plane, request, user_id, user_request
@@ -52,7 +51,7 @@ class TestEventsOfADeployment:
         plane.execute(user_request(1), ACTOR)
         plane.execute(request("DisableUser", objectId=user_id(1)), ACTOR)
         store = EventStore(RecordMapper(), LogRecorder(plane.database))
-        found: list[Any] = list(store.get(originator_id(fold(principal_id(user_id(1))))))
+        found: list[Any] = list(store.get(UUID(bytes=originator_id(fold(principal_id(user_id(1)))))))
         assert [e.events[0].type for e in found] == ["user.created", "user.disabled"]
         assert [e.originator_version for e in found] == [1, 2]
 
