@@ -48,7 +48,7 @@ def _links(state: AcquiredPlan) -> Iterable[Link]:
 
 
 ACQUIRED_PLAN = Kind[AcquiredPlan](
-    "acquired-plan", "subscriptions", "acquired plan", (PlanAcquired, PlanReleased), _links
+    "acquired-plan", "subscriptions", "acquired plan", (PlanAcquired, PlanReleased), _links, ("planId",)
 )
 
 

@@ -96,9 +96,15 @@ PASSWORD_CREDENTIAL = Kind[PasswordCredential](
     "password credential",
     (PasswordCredentialAdded, PasswordCredentialRemoved),
     _password_links,
+    ("appId",),
 )
 KEY_CREDENTIAL = Kind[KeyCredential](
-    "key-credential", "identity", "key credential", (KeyCredentialAdded, KeyCredentialRemoved), _key_links
+    "key-credential",
+    "identity",
+    "key credential",
+    (KeyCredentialAdded, KeyCredentialRemoved),
+    _key_links,
+    ("appId", "thumbprint"),
 )
 
 

@@ -99,6 +99,7 @@ CA_ROOT = Kind[CertificateAuthority](
     "certificate authority",
     (CertificateAuthorityCreated, CertificateAuthoritySuperseded, CertificateAuthorityRetired),
     _links,
+    ("state", "successor"),
 )
 
 

@@ -74,6 +74,7 @@ DELEGATED_PROVIDER = Kind[DelegatedProvider](
     "delegated provider",
     (DelegatedProviderCreated, DelegatedProviderDeleted),
     _delegated_provider_links,
+    ("subscriptionId",),
 )
 OFFER_DELEGATION = Kind[OfferDelegation](
     "offer-delegation",
@@ -81,6 +82,7 @@ OFFER_DELEGATION = Kind[OfferDelegation](
     "offer delegation",
     (OfferDelegated, OfferDelegationEnded),
     _offer_delegation_links,
+    ("subscriptionId",),
 )
 
 

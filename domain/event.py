@@ -1,8 +1,7 @@
 """Events: what happened to one resource, as a type with a stable name, a schema and a payload."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
@@ -24,8 +23,7 @@ class Nothing(TypedDict):
     """The payload of an event whose type says it all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One change of exactly one resource, not yet recorded."""
 
     type: str

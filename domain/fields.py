@@ -12,7 +12,7 @@ P = TypeVar("P", bound=Payload)
 
 def given(form: type[P], command: Command) -> P:
     """Return the fields of `form` that the command gives, as JSON in ARM's spelling; no None and no secret."""
-    secrets = {name for name, value in command if isinstance(value, SecretStr)}
+    secrets = {name for name, value in command.__dict__.items() if isinstance(value, SecretStr)}
     fields = command.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=secrets)
     return cast(P, {name: value for name, value in fields.items() if name in form.__annotations__})
 

@@ -35,7 +35,12 @@ def _links(state: GroupMembership) -> Iterable[Link]:
 
 
 GROUP_MEMBERSHIP = Kind[GroupMembership](
-    "group-membership", "identity", "group membership", (GroupMemberAdded, GroupMemberRemoved), _links
+    "group-membership",
+    "identity",
+    "group membership",
+    (GroupMemberAdded, GroupMemberRemoved),
+    _links,
+    ("groupId", "memberId"),
 )
 
 

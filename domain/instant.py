@@ -12,7 +12,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def from_datetime(moment: datetime) -> str:
     """Return the canonical text of an aware datetime."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def to_datetime(instant: str) -> datetime:
@@ -29,6 +29,15 @@ def to_datetime(instant: str) -> datetime:
         raise Usage(f"instant {instant!r} lies outside of the years 1 to 9999") from None
 
 
+def is_canonical(text: str) -> bool:
+    """Whether a text is an instant, and written as all instants are."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return text[-1] == "Z" and moment.isoformat(timespec="microseconds") == f"{text[:-1]}+00:00"
+
+
 def canonical(instant: str) -> str:
     """Return the canonical text of any ISO 8601 text with an offset."""
     return from_datetime(to_datetime(instant))
@@ -41,7 +50,8 @@ def from_microseconds(microseconds: int) -> str:
 
 def to_microseconds(instant: str) -> int:
     """Return the microseconds since 1970-01-01T00:00:00Z."""
-    return (to_datetime(instant) - EPOCH) // timedelta(microseconds=1)
+    since = to_datetime(instant) - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def to_seconds(instant: str) -> int:

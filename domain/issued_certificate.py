@@ -79,6 +79,7 @@ ISSUED_CERTIFICATE = Kind[IssuedCertificate](
     "issued certificate",
     (CertificateIssued, CertificateRevoked),
     _links,
+    ("issuer", "revokedOn"),
 )
 
 

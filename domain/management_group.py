@@ -93,6 +93,7 @@ MANAGEMENT_GROUP = Kind[ManagementGroup](
     "management group",
     (ManagementGroupCreated, ManagementGroupRenamed, ManagementGroupMoved, ManagementGroupDeleted),
     _links,
+    ("parent",),
 )
 MANAGEMENT_GROUP_SUBSCRIPTION = Kind[Membership](
     "management-group-subscription",
@@ -100,6 +101,7 @@ MANAGEMENT_GROUP_SUBSCRIPTION = Kind[Membership](
     "subscription of a management group",
     (SubscriptionAddedToManagementGroup, SubscriptionRemovedFromManagementGroup),
     _membership_links,
+    ("managementGroup", "subscription"),
 )
 
 

@@ -81,7 +81,9 @@ def _links(state: Offer) -> Iterable[Link]:
         yield "addon_plan", addon["planId"]
 
 
-OFFER = Kind[Offer]("offer", "subscriptions", "offer", (OfferCreated, OfferChanged, OfferDeleted), _links)
+OFFER = Kind[Offer](
+    "offer", "subscriptions", "offer", (OfferCreated, OfferChanged, OfferDeleted), _links, ("basePlanIds", "addonPlans")
+)
 
 
 def offer_id(provider_subscription_guid: str, resource_group: str, name: str) -> str:

@@ -59,7 +59,7 @@ def _links(state: Plan) -> Iterable[Link]:
         yield "quota", quota
 
 
-PLAN = Kind[Plan]("plan", "subscriptions", "plan", (PlanCreated, PlanChanged, PlanDeleted), _links)
+PLAN = Kind[Plan]("plan", "subscriptions", "plan", (PlanCreated, PlanChanged, PlanDeleted), _links, ("quotaIds",))
 
 
 def plan_id(provider_subscription_guid: str, resource_group: str, name: str) -> str:

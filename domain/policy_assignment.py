@@ -60,6 +60,7 @@ POLICY_ASSIGNMENT = Kind[PolicyAssignment](
     "policy assignment",
     (PolicyAssigned, PolicyAssignmentChanged, PolicyUnassigned),
     _links,
+    ("policyDefinitionId", "scope"),
 )
 
 

@@ -1,9 +1,8 @@
 """Resources as a decision sees them: kinds, their states and links, and the world that holds them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Generic, Literal, Protocol, TypeVar, cast
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from domain.errors import Refused
 from domain.event import EventType, State
@@ -33,8 +32,7 @@ def key(name: str, *parts: str) -> str:
     return f"{name}:{sha256(folded.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """A resource that exists: its id as it was written, its kind, the number of its last event, and its state."""
 
     id: str
@@ -64,7 +62,8 @@ S = TypeVar("S", bound=State)
 class Kind(Generic[S]):
     """A kind of resource: its stable name, the service it belongs to, its events, and the links that its state implies.
 
-    `links` is a pure function of the state. `title` is what an operator calls one, for messages.
+    `links` is a pure function of the state, of its id and the members `linked_by`: while those stay, so do the links.
+    `title` is what an operator calls one, for messages.
     """
 
     def __init__(
@@ -74,12 +73,14 @@ class Kind(Generic[S]):
         title: str,
         events: Sequence[EventType[Any]],
         links: Callable[[S], Iterable[Link]] = no_links,
+        linked_by: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.service = service
         self.title = title
         self.events = events
         self.links = links
+        self.linked_by = linked_by
 
     def get(self, world: World, resource_id: str) -> S | None:
         """Return the state of the resource if it exists and is of this kind."""

@@ -18,6 +18,8 @@ PROVIDERS = "providers"
 FORBIDDEN = frozenset("%?#\\&<>")
 PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._:@+=-]+")
 """What nearly every segment is made of, and what needs no look at each character."""
+PLAIN_ID = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._:@+=-]+)+")
+"""An id of such segments, none of them dotted: nearly every id."""
 
 
 def fold(resource_id: str) -> str:
@@ -41,6 +43,8 @@ def originator_id(folded: str) -> bytes:
 
 def check(resource_id: str) -> str:
     """Return the id unchanged, or raise Usage that says what is wrong with it."""
+    if len(resource_id) <= BYTES_MAX and PLAIN_ID.fullmatch(resource_id):
+        return resource_id
     size_bytes = max(len(_utf8(resource_id)), len(_utf8(fold(resource_id))))
     if size_bytes > BYTES_MAX:
         raise Usage(f"resource id of {size_bytes} bytes: {BYTES_MAX} at most")

@@ -83,7 +83,7 @@ def _links(state: RevocationList) -> Iterable[Link]:
 
 
 REVOCATION_LIST = Kind[RevocationList](
-    "revocation-list", "certificates", "revocation list", (RevocationListPublished,), _links
+    "revocation-list", "certificates", "revocation list", (RevocationListPublished,), _links, ("issuer",)
 )
 
 

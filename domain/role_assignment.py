@@ -58,7 +58,12 @@ def _links(state: RoleAssignment) -> Iterable[Link]:
 
 
 ROLE_ASSIGNMENT = Kind[RoleAssignment](
-    "role-assignment", "roles", "role assignment", (RoleAssigned, RoleUnassigned), _links
+    "role-assignment",
+    "roles",
+    "role assignment",
+    (RoleAssigned, RoleUnassigned),
+    _links,
+    ("principalId", "roleDefinitionId", "scope"),
 )
 
 

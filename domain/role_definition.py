@@ -78,7 +78,12 @@ def _links(state: RoleDefinition) -> Iterable[Link]:
 
 
 ROLE_DEFINITION = Kind[RoleDefinition](
-    "role-definition", "roles", "role definition", (RoleDefined, RoleChanged, RoleDeleted), _links
+    "role-definition",
+    "roles",
+    "role definition",
+    (RoleDefined, RoleChanged, RoleDeleted),
+    _links,
+    ("roleName", "assignableScopes"),
 )
 
 

@@ -65,6 +65,7 @@ SERVICE_PRINCIPAL = Kind[ServicePrincipal](
         ServicePrincipalDeleted,
     ),
     _links,
+    ("appId",),
 )
 
 

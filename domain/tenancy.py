@@ -106,6 +106,7 @@ SUBSCRIPTION = Kind[Subscription](
         SubscriptionDeleted,
     ),
     _subscription_links,
+    ("state", "owner", "delegatedProviderSubscriptionId", "offerId"),
 )
 
 

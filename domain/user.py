@@ -98,6 +98,7 @@ USER = Kind[User](
     "user",
     (UserCreated, UserChanged, UserPasswordSet, UserEnabled, UserDisabled, UserDeleted),
     _links,
+    ("userPrincipalName", "claimsProviderTrust"),
 )
 
 

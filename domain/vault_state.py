@@ -110,7 +110,12 @@ def _links(state: Vault) -> Iterable[Link]:
 
 
 VAULT = Kind[Vault](
-    "vault", "vaults", "vault", (VaultCreated, VaultChanged, VaultDeleted, VaultRecovered, VaultPurged), _links
+    "vault",
+    "vaults",
+    "vault",
+    (VaultCreated, VaultChanged, VaultDeleted, VaultRecovered, VaultPurged),
+    _links,
+    ("accessPolicies",),
 )
 
 

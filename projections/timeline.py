@@ -27,11 +27,11 @@ class Timeline:
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
         """See projections.view.View."""
-        return (resource for resource in self.all() if resource.kind == kind)
+        return (resource for resource in sorted(self.all(), key=lambda r: fold(r.id)) if resource.kind == kind)
 
     def all(self) -> Iterator[Resource]:
         """See projections.view.View."""
-        for _, version in sorted(self._newest(self.position).items()):
+        for version in sorted(self._newest(self.position).values(), key=lambda v: v.valid_from):
             resource = version.shown()
             if resource is not None:
                 yield resource

@@ -1,15 +1,13 @@
 """The view: everything that can be asked of the state at one position, on whatever holds it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from domain.event import State
 from domain.resource import Resource, World
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One version of a resource in its history: from `position` on it had `state`, None while deleted."""
 
     position: int
@@ -18,8 +16,7 @@ class Step:
     state: State | None
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """A resource that is not the same at two positions; `before` or `after` is None where it did not exist."""
 
     resource: str
@@ -29,20 +26,20 @@ class Difference:
 
 
 class View(World, Protocol):
-    """A World at `position` that can also be listed. Lists come in the order of folded ids."""
+    """A World at `position` that can also be listed."""
 
     @property
     def position(self) -> int:
         """The position that is answered for."""
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
-        """Yield the resources of a kind."""
+        """Yield the resources of a kind in the order of their folded ids."""
 
     def all(self) -> Iterator[Resource]:
-        """Yield every resource."""
+        """Yield every resource in the order of the positions at which they became as they are."""
 
     def history(self, resource_id: str) -> list[Step]:
         """Return every version of a resource up to the position, oldest first."""
 
     def changed_since(self, position: int) -> Iterator[Difference]:
-        """Yield what differs between an earlier position and this one; equal states are left out."""
+        """Yield what differs between an earlier position and this one, by folded id; equal states are left out."""

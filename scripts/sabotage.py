@@ -22,10 +22,9 @@ from infra.database.url import open_database
 from infra.keys.root_key import FileRootKey, RootKey
 from infra.keys.signer import Signer
 from infra.log import head
+from infra.log.page import paged
 from infra.log.record import Recorded, decode_record, frame, unframe
 from scripts.estate.access import CONTRIBUTOR
-
-Pair = tuple[bytes, Recorded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Loot:
     """A backup, opened, and whatever is needed to make it anew."""
 
     manifest: Manifest
-    records: list[Pair]
+    records: list[bytes]
     keys: Contents
     signer: Signer
     endorsements: Sequence[EndorsementEntry]
@@ -57,7 +56,7 @@ class Loot:
         try:
             with database.write() as session:
                 store.create(session)
-                rebuilt = rebuild.rebuild(session, iter(self.records), Limit())
+                rebuilt = rebuild.rebuild(session, paged(self.records), Limit(), None)
                 rebuild.put_keys(session, rebuilt, self.keys, self.root_key)
                 opened = replace(
                     head.NEW,
@@ -94,7 +93,7 @@ def _loot(scene: Scene) -> Loot:
         database.close()
     return Loot(
         newest.manifest,
-        list(segment.read_all(repository, newest.manifest, opener_of)),
+        [record for page in segment.read_all(repository, newest.manifest, opener_of) for record in page.records],
         keyring_file.read_all(repository, newest.manifest, opener_of),
         signer,
         endorsements,
@@ -112,7 +111,7 @@ def drop_keyring_entry(scene: Scene) -> None:
 def drop_assignment(scene: Scene) -> None:
     """Leave out one role assignment, as if it had never been made, and sign the result with the real signer."""
     loot = _loot(scene)
-    dropped = next(recorded.position for _, recorded in loot.records if _is_landmark(recorded))
+    dropped = next(r.position for r in map(decode_record, loot.records) if _is_landmark(r))
     loot.records = list(_without(loot.records, dropped))
 
     def shifted(position: int) -> int:
@@ -145,16 +144,14 @@ def _is_landmark(recorded: Recorded) -> bool:
     return bool(payload["roleDefinitionId"].endswith(CONTRIBUTOR) and payload["scope"].endswith("/resourceGroups/main"))
 
 
-def _without(records: list[Pair], dropped: int) -> Iterator[Pair]:
+def _without(records: list[bytes], dropped: int) -> Iterator[bytes]:
     """Yield the records without one, those after it moved up by one position."""
-    for record, recorded in records:
-        if recorded.position == dropped:
-            continue
-        if recorded.position > dropped:
-            inner, position, recorded_at = unframe(record)
-            record = frame(inner, position - 1, recorded_at)
-            recorded = decode_record(record)
-        yield record, recorded
+    for record in records:
+        inner, position, recorded_at = unframe(record)
+        if position < dropped:
+            yield record
+        elif position > dropped:
+            yield frame(inner, position - 1, recorded_at)
 
 
 SABOTAGES: dict[str, Callable[[Scene], None]] = {

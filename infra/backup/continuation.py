@@ -3,6 +3,7 @@
 Memory, repository and log are read in this order, so that a run never takes the progress of another for a rollback.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.errors import Corrupt, NotFound, Refused
@@ -69,7 +70,7 @@ def find_newest(repository: Repository, at: Head, signer: Verifier, last: Stored
     """
     void: list[str] = []
     stored: Stored | None = None
-    for name in reversed(repository.manifest_names(at.deployment)):
+    for name in _newest_first(repository, at.deployment, last):
         try:
             stored = repository.signed(name)
         except (Corrupt, NotFound):
@@ -88,6 +89,16 @@ def find_newest(repository: Repository, at: Head, signer: Verifier, last: Stored
     if newest.sequence >= layout.SEQUENCE_MAX:
         raise Corrupt(f"{newest.void[-1]} leaves no number for another manifest: somebody else put it there, remove it")
     return newest
+
+
+def _newest_first(repository: Repository, deployment: str, last: Stored | None) -> Iterator[str]:
+    """Yield the names of the manifests; those before the remembered one are listed only if none after it serves."""
+    since = last.manifest.sequence if last is not None else 0
+    recent = repository.manifest_names(deployment, since=since)
+    yield from reversed(recent)
+    if since:
+        earlier = repository.manifest_names(deployment)
+        yield from (name for name in reversed(earlier) if not recent or name < recent[0])
 
 
 def continue_from(session: Session, at: Head, newest: Newest) -> Continuation:

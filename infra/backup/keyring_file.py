@@ -11,12 +11,14 @@ from infra.backup.repository import Repository
 from infra.backup.segment import OpenerOf
 from infra.canonical_json import decode_canonical, encode
 from infra.keys import base64_text
-from infra.keys.keyring import WrappedKey
+from infra.keys.keyring import LIVE, WrappedKey
 from infra.keys.root_key import RootKey
 from infra.keys.sealing import DATA_KEY_BYTES, DataKey
 
 FORMAT = 1
-DELTAS_MAX = 64
+
+_Key = tuple[str, bytes | None, int, int]
+"""A key's id, its secret if it lives, where it was added, and where it was shredded."""
 
 
 @dataclass(slots=True)
@@ -32,14 +34,6 @@ class Contents:
             yield WrappedKey(key_id, root_key.id, root_key.wrap(key_id, key.secret), added_at)
         for key_id, (added_at, shredded_at) in self.shredded.items():
             yield WrappedKey(key_id, "", b"", added_at, shredded_at)
-
-
-def next_is_base(chain: tuple[KeyringEntry, ...]) -> bool:
-    """Whether the next file should be a base: then reading stays short, and what was shredded leaves the repository.
-
-    A base costs as much as there are keys and follows deltas of half that much, so each key is rewritten O(1) times.
-    """
-    return not chain or len(chain) > DELTAS_MAX or sum(entry.keys for entry in chain[1:]) > 1_000 + chain[0].keys // 2
 
 
 def lines(keys: Iterable[WrappedKey], root_key: RootKey, after: int, until: int) -> Iterator[bytes]:
@@ -64,6 +58,15 @@ def read_all(repository: Repository, of: Manifest, opener_of: OpenerOf) -> Conte
 
 def apply(contents: Contents, data: bytes, opener: Opener, entry: KeyringEntry) -> None:
     """Add one file to what its predecessors say."""
+    for key_id, secret, added_at, shredded_at in _keys(data, opener, entry):
+        if secret is not None:
+            contents.live[key_id] = (DataKey(key_id, secret), added_at)
+        else:
+            contents.live.pop(key_id, None)
+            contents.shredded[key_id] = (added_at, shredded_at)
+
+
+def _keys(data: bytes, opener: Opener, entry: KeyringEntry) -> Iterator[_Key]:
     name = f"keyring {entry.sequence} up to position {entry.until}"
     content = lines_file.read(data, opener, name)
     head = decode_canonical(next(content, b""), name)
@@ -78,21 +81,19 @@ def apply(contents: Contents, data: bytes, opener: Opener, entry: KeyringEntry) 
     count = 0
     for line in content:
         count += 1
-        _apply_line(contents, decode_canonical(line, name), name)
+        yield _key(decode_canonical(line, name), name)
     if count != entry.keys:
         raise Corrupt(f"{name} holds {count} keys, not {entry.keys}")
 
 
-def _apply_line(contents: Contents, line: dict[str, object], name: str) -> None:
+def _key(line: dict[str, object], name: str) -> _Key:
     try:
         key_id, added_at = str(line["key_id"]), int(str(line["added_at"]))
-        if "key" in line:
-            secret = base64_text.decode(str(line["key"]))
-            if len(secret) != DATA_KEY_BYTES:
-                raise ValueError(key_id)
-            contents.live[key_id] = (DataKey(key_id, secret), added_at)
-        else:
-            contents.live.pop(key_id, None)
-            contents.shredded[key_id] = (added_at, int(str(line["shredded_at"])))
+        if "key" not in line:
+            return key_id, None, added_at, int(str(line["shredded_at"]))
+        secret = base64_text.decode(str(line["key"]))
+        if len(secret) != DATA_KEY_BYTES:
+            raise ValueError(key_id)
+        return key_id, secret, added_at, LIVE
     except (KeyError, TypeError, ValueError):
         raise Corrupt(f"{name} holds a line that is no key") from None

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 import zstandard
@@ -12,8 +13,13 @@ import zstandard
 from domain.errors import Corrupt, Unavailable, WrongKey
 from infra.backup.age import Identity, Readable, Recipient, decrypt, encrypt, open_with_file_key
 
-COMPRESSION_LEVEL = 3
-READ_BYTES = 64 * 1024
+COMPRESSION_LEVEL = 1
+"""Ids, digests and ciphertexts do not get smaller at higher levels, which only take longer."""
+
+LINES_PER_BLOCK = 1_000
+READ_BYTES = 256 * 1024
+CHECKED_BYTES = 1024 * 1024
+"""Larger than what is read: few and long steps, in which another thread can work."""
 
 Opener = Callable[[Readable], Readable]
 """Takes an age file and returns its payload; raises WrongKey or Corrupt."""
@@ -21,10 +27,15 @@ Opener = Callable[[Readable], Readable]
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A lines file that was written: what a manifest says of it, and the file key that opens it without an identity."""
+    """A lines file that was written: its own size and SHA-256, and those of what is in it.
+
+    The file key opens it without an identity.
+    """
 
     size_bytes: int
     sha256: str
+    lines: int
+    content_sha256: bytes
     file_key: bytes = field(repr=False)
 
 
@@ -45,40 +56,75 @@ def write(path: Path, lines: Iterable[bytes], recipients: Sequence[Recipient], *
             sink = _HashingSink(file)
             payload = encrypt(sink, recipients, allow_mixed=allow_mixed)
             # Not `stream_writer`, which on its way out of an error writes once more to what has just failed.
-            compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True).compressobj()
+            settings = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True, threads=1)
+            compressor = settings.compressobj()
+            remaining, count, content = iter(lines), 0, sha256()
             with payload:
-                for line in lines:
-                    payload.write(compressor.compress(line + b"\n"))
+                while block := list(islice(remaining, LINES_PER_BLOCK)):
+                    count += len(block)
+                    block.append(b"")
+                    text = b"\n".join(block)
+                    content.update(text)
+                    payload.write(compressor.compress(text))
                 payload.write(compressor.flush())
-            return Sealed(sink.size_bytes, sink.hash.hexdigest(), payload.file_key)
+            return Sealed(sink.size_bytes, sink.hash.hexdigest(), count, content.digest(), payload.file_key)
     except OSError as error:
         raise Unavailable(f"cannot write the temporary file {path}: {os.strerror(error.errno or 0)}") from error
 
 
+def check(data: bytes, sealed: Sealed, what: str) -> None:
+    """Raise Corrupt, naming `what`, unless a file that was read back holds exactly the lines that were written.
+
+    The caller compares the SHA-256 of `data` first.
+    """
+    count, content = 0, sha256()
+    for block in _blocks(data, with_file_key(sealed.file_key), what, CHECKED_BYTES):
+        count += block.count(b"\n")
+        content.update(block)
+    if (count, content.digest()) != (sealed.lines, sealed.content_sha256):
+        raise Corrupt(f"{what} reads back with other lines than were written: run it again, and check this machine")
+
+
 def read(data: bytes, opener: Opener, what: str) -> Iterator[bytes]:
-    """Yield the lines without their line feeds; raise Corrupt, naming `what`, unless the file is whole.
+    """Yield the lines; see `pages`."""
+    for page in pages(data, opener, what):
+        yield from page
+
+
+def pages(data: bytes, opener: Opener, what: str) -> Iterator[list[bytes]]:
+    """Yield the lines without their line feeds, page by page; raise Corrupt, naming `what`, unless the file is whole.
 
     The caller compares the SHA-256 of `data` first. What was yielded before an error is authentic, but not all.
     """
+    rest = b""
+    for block in _blocks(data, opener, what, READ_BYTES):
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop()
+        if lines:
+            yield lines
+
+
+def _blocks(data: bytes, opener: Opener, what: str, size_bytes: int) -> Iterator[bytes]:
+    """Yield the content in blocks, each from so many compressed bytes; raise Corrupt unless the file is whole."""
     try:
-        yield from _lines(opener(io.BytesIO(data)))
+        yield from _decompressed(opener(io.BytesIO(data)), size_bytes)
     except (Corrupt, WrongKey) as error:
         raise type(error)(f"{what}: {error}") from error
 
 
-def _lines(payload: Readable) -> Iterator[bytes]:
+def _decompressed(payload: Readable, size_bytes: int) -> Iterator[bytes]:
     frame = zstandard.ZstdDecompressor().decompressobj()
-    rest = b""
+    last = b"\n"
     try:
-        while chunk := payload.read(READ_BYTES):
+        while chunk := payload.read(size_bytes):
             if frame.eof:
                 raise Corrupt("bytes follow its compressed lines")
-            lines = (rest + frame.decompress(chunk)).split(b"\n")
-            rest = lines.pop()
-            yield from lines
+            if block := frame.decompress(chunk):
+                last = block[-1:]
+                yield block
     except zstandard.ZstdError as error:
         raise Corrupt(f"it does not decompress: {error}") from error
-    if not frame.eof or frame.unused_data or rest:
+    if not frame.eof or frame.unused_data or last != b"\n":
         raise Corrupt("its compressed lines end in the middle")
 
 

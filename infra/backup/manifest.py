@@ -1,5 +1,6 @@
 """Manifests: signed statements of what one backup covers, written last (docs/reference/backup.md)."""
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Annotated, Literal
 
@@ -48,13 +49,7 @@ class SegmentEntry(Part):
 
     def frontier_after(self) -> Frontier:
         """Return the frontier; Corrupt if it is not one of `last` records."""
-        try:
-            frontier = Frontier.from_bytes(base64_text.decode(self.frontier))
-        except ValueError:
-            raise Corrupt(f"the frontier of segment {self.first}-{self.last} is not base64") from None
-        if frontier.size != self.last:
-            raise Corrupt(f"the frontier of segment {self.first}-{self.last} is one of {frontier.size} records")
-        return frontier
+        return _frontier(self.frontier, self.first, self.last).copy()
 
     def name(self, deployment: str) -> str:
         """Return the name of the segment's object."""
@@ -135,7 +130,7 @@ class Manifest(Part):
 
     def signer(self) -> Verifier:
         """Return the verifier that the manifest claims; that it is the right one is for the reader to decide."""
-        return Verifier.from_text(self.verifier)
+        return _verifier(self.verifier)
 
     def objects(self) -> list[SegmentEntry | KeyringEntry]:
         """Return everything that a recovery of this backup reads, segments first."""
@@ -157,7 +152,7 @@ class Manifest(Part):
         for segment in self.segments:
             if segment.first != end + 1 or segment.last < segment.first:
                 raise Corrupt(f"{self.name} jumps from position {end} to segment {segment.first}-{segment.last}")
-            segment.frontier_after()
+            _frontier(segment.frontier, segment.first, segment.last)
             end = segment.last
         if end != self.last:
             raise Corrupt(f"{self.name} covers positions up to {end}, not {self.last}")
@@ -174,6 +169,22 @@ class Manifest(Part):
             until = keyring.until
         if until > self.last:
             raise Corrupt(f"{self.name} has keys up to position {until}, beyond its last record {self.last}")
+
+
+# The manifests of a chain have one signer, and list the same segments again and again.
+_verifier = lru_cache(maxsize=16)(Verifier.from_text)
+
+
+@lru_cache(maxsize=4_096)
+def _frontier(text: str, first: int, last: int) -> Frontier:
+    """Return the frontier of a segment's entry, which nobody may change."""
+    try:
+        frontier = Frontier.from_bytes(base64_text.decode(text))
+    except ValueError:
+        raise Corrupt(f"the frontier of segment {first}-{last} is not base64") from None
+    if frontier.size != last:
+        raise Corrupt(f"the frontier of segment {first}-{last} is one of {frontier.size} records")
+    return frontier
 
 
 def origin(deployment: str) -> str:

@@ -3,30 +3,29 @@
 Everything happens in the caller's one transaction: a crash or a finding leaves nothing behind.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from domain.errors import Corrupt
+from domain.errors import Corrupt, Usage
 from domain.instant import to_microseconds
-from domain.resource_id import fold
-from domain.sealed_value import SealedValue, sealed_values
+from infra.backup.folding import PAGE_ROWS, Fold, Folding, Sealed
+from infra.backup.folding_process import FoldingProcess
 from infra.backup.keyring_file import Contents
 from infra.backup.segment import Damaged
-from infra.canonical_json import encode
+from infra.database.loading import Loading
 from infra.database.session import Session
 from infra.keys import keyring
 from infra.keys.root_key import RootKey
 from infra.keys.sealing import unseal
 from infra.log import event_table
-from infra.log.event_table import Row, row_of
-from infra.log.mapper import present_events
-from infra.log.merkle import Frontier, leaf_hash
-from infra.log.record import Recorded
-from infra.state import tables
-from projections.digest import Digest, DigestSum
-from projections.version import Version, change
-
-PAGE_ROWS = 5_000
+from infra.log.merkle import Frontier
+from infra.log.page import Page
+from infra.log.record import Recorded, decode_proven, flawed
+from infra.state.newest import NewestVersions
+from projections.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,12 @@ class Limit:
 
     position: int | None = None
     instant: str | None = None
+
+    def admitted(self, records: Sequence[bytes]) -> int:
+        """Return how many of consecutive records lie within the limit: the first ones, as positions and time rise."""
+        if self.position is None and self.instant is None:
+            return len(records)
+        return bisect_left(records, True, key=lambda record: not self.admits(decode_proven(record)))
 
     def admits(self, recorded: Recorded) -> bool:
         """Whether the command that a record belongs to lies within the limit; all its records have one recorded-at."""
@@ -61,23 +66,33 @@ class Beyond:
     damage: str = ""
     first: list[tuple[int, str, str]] = field(default_factory=list)
 
-    def add(self, recorded: Recorded) -> None:
-        """Note one."""
-        self.count += 1
-        if len(self.first) < UNDONE_MAX:
+    def add(self, records: Sequence[bytes]) -> None:
+        """Note more of them."""
+        self.count += len(records)
+        for record in records[: UNDONE_MAX - len(self.first)]:
+            recorded = decode_proven(record)
             self.first.append((recorded.position, recorded.event["type"], recorded.resource))
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A sealed value of the rebuilt state that was destroyed after that state, and stays destroyed."""
+
+    resource: str
+    key_id: str
+    shredded_at: int
 
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What the records made: where they end, the state digest, and every resource's newest version."""
+    """What the records made: where they end, the state digest, and the sealed values that stay destroyed."""
 
     frontier: Frontier
     digest: Digest
     last: Recorded | None
-    versions: dict[str, Version]
     types: dict[str, int]
     beyond: Beyond
+    lost: list[Lost]
 
     @property
     def position(self) -> int:
@@ -90,88 +105,101 @@ class Rebuilt:
         return 0 if self.last is None else to_microseconds(self.last.recorded_at)
 
 
-def rebuild(session: Session, records: Iterable[tuple[bytes, Recorded]], limit: Limit) -> Rebuilt:
-    """Load records into empty tables without indexes, and fold them into versions and links.
+def rebuild(
+    session: Session,
+    pages: Iterable[Page],
+    limit: Limit,
+    keys: Contents | None,
+    *,
+    is_large: bool = False,
+    progress: Callable[[int], None] = lambda position: None,
+) -> Rebuilt:
+    """Load records into empty tables without indexes, fold them into versions and links, and open every sealed value.
 
-    The records are read to their end also beyond the limit, to tell what is not recovered. Damage there is no reason to
-    refuse: what is loaded is proven by the frontier after it.
+    The bytes of the records are proven by whoever reads the pages. They are read to their end also beyond the limit, to
+    tell what is not recovered. Damage there is no reason to refuse: what is loaded is proven by the frontier after it.
+    Without keys no sealed value is opened. If the log `is_large`, the folding happens in a process of its own.
     """
-    folding = _Folding(session)
     beyond = Beyond()
-    try:
-        for record, recorded in records:
-            if not beyond.count and limit.admits(recorded):
-                folding.add(record, recorded)
-            else:
-                beyond.add(recorded)
-    except Damaged as error:
-        if folding.position > error.sound or not limit.is_reached(error.sound, beyond):
-            raise
-        beyond.damage = str(error)
-    return folding.finish(beyond)
+    with Loading(session) as loading, _fold(loading, is_large=is_large) as folding:
+        taking = _Taking(loading, folding)
+        try:
+            for page in pages:
+                within = 0 if beyond.count else limit.admitted(page.records)
+                taking.take(page.records[:within], page.leaves[:within])
+                beyond.add(page.records[within:])
+                progress(taking.frontier.size + beyond.count)
+        except Damaged as error:
+            if taking.frontier.size > error.sound or not limit.is_reached(error.sound, beyond):
+                raise
+            beyond.damage = str(error)
+        taking.put_events()
+        lost = [_opened(sealed, keys) for sealed in folding.finish() if keys is not None]
+    return Rebuilt(taking.frontier, folding.digest, taking.last, dict(taking.types), beyond, list(filter(None, lost)))
 
 
-class _Folding:
-    """Folds records in their order and writes finished rows page by page."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._frontier = Frontier()
-        self._digest = DigestSum()
-        self._versions: dict[str, Version] = {}
-        self._types: dict[str, int] = {}
-        self._last: Recorded | None = None
-        self._rows: list[Row] = []
-        self._ended: list[tables.VersionRow] = []
-        self._unlinked: list[tables.LinkRow] = []
-
-    @property
-    def position(self) -> int:
-        return self._frontier.size
-
-    def add(self, record: bytes, recorded: Recorded) -> None:
-        inner = recorded.event
-        resource = fold(inner["resource"])
-        before = self._versions.get(resource)
-        step = change(before, recorded.position, present_events(inner), encode)
-        if step.after.sequence != inner["sequence"]:
-            raise Corrupt(
-                f"position {recorded.position} is number {inner['sequence']} of {resource}, not {step.after.sequence}"
-            )
-        if before is not None:
-            self._ended.append(tables.version_row(before, recorded.position))
-        for (relation, target), since in step.closed:
-            self._unlinked.append((resource, relation, target, since, recorded.position))
-        self._versions[resource] = step.after
-        self._digest.add(step)
-        self._frontier.append(leaf_hash(record))
-        self._types[inner["type"]] = self._types.get(inner["type"], 0) + 1
-        self._rows.append(row_of(recorded, record))
-        self._last = recorded
-        if len(self._rows) >= PAGE_ROWS:
-            self._write_page()
-
-    def finish(self, beyond: Beyond) -> Rebuilt:
-        self._write_page()
-        live = self._versions.values()
-        self._session.bulk_insert("versions", tables.VERSION_COLUMNS, (tables.open_version_row(v) for v in live))
-        self._session.bulk_insert("links", tables.LINK_COLUMNS, (row for v in live for row in tables.open_link_rows(v)))
-        return Rebuilt(self._frontier, self._digest.digest(), self._last, self._versions, self._types, beyond)
-
-    def _write_page(self) -> None:
-        event_table.insert(self._session, self._rows)
-        self._session.bulk_insert("versions", tables.VERSION_COLUMNS, self._ended)
-        self._session.bulk_insert("links", tables.LINK_COLUMNS, self._unlinked)
-        self._rows, self._ended, self._unlinked = [], [], []
+@contextmanager
+def _fold(loading: Loading, *, is_large: bool) -> Iterator[Fold]:
+    if is_large:
+        with FoldingProcess(loading.put) as process:
+            yield process
+    else:
+        with NewestVersions() as newest:
+            yield Folding(newest, loading.put)
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A sealed value of the rebuilt state that was destroyed after that state, and stays destroyed."""
+class _Taking:
+    """The log side of a rebuild: takes records in their order as rows of events, and hands them on to be folded."""
 
-    resource: str
-    key_id: str
-    shredded_at: int
+    def __init__(self, loading: Loading, folding: Fold) -> None:
+        self._loading = loading
+        self._folding = folding
+        self.frontier = Frontier()
+        self.types: Counter[str] = Counter()
+        self.last: Recorded | None = None
+        self._recorded_at = 0
+        self._events: list[event_table.Row] = []
+
+    def take(self, records: Sequence[bytes], leaves: Sequence[bytes]) -> None:
+        """Take records that follow those before, and their Merkle leaves."""
+        self._folding.add(records)
+        position, recorded_at = self.frontier.size, self._recorded_at
+        for record in records:
+            recorded = decode_proven(record)
+            try:
+                row = event_table.row_of(recorded, record)
+            except (Usage, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise flawed(record) from error
+            if row.position != (position := position + 1):
+                raise Corrupt(f"position {row.position} follows position {position - 1}")
+            if row.recorded_at < recorded_at:
+                raise Corrupt(f"position {position} was recorded before the position in front of it")
+            recorded_at = row.recorded_at
+            self._events.append(row)
+            self.types[row.topic] += 1
+        self._recorded_at = recorded_at
+        self.last = decode_proven(records[-1]) if records else self.last
+        self.frontier.extend(leaves)
+        if len(self._events) >= PAGE_ROWS:
+            self.put_events()
+
+    def put_events(self) -> None:
+        """Pass the rows on that were taken."""
+        self._loading.put("events", event_table.COLUMNS, self._events)
+        self._events = []
+
+
+def _opened(sealed: Sealed, keys: Contents) -> Lost | None:
+    """Open a sealed value; return it if it was shredded later. Corrupt if its key is lost."""
+    key_id = sealed.value["keyId"]
+    live = keys.live.get(key_id)
+    if live is not None:
+        unseal(sealed.value, live[0], purpose=sealed.value["purpose"], resource=sealed.resource)
+        return None
+    if key_id in keys.shredded:
+        return Lost(sealed.resource, key_id, keys.shredded[key_id][1])
+    of = sealed.resource
+    raise Corrupt(f"the keyring lacks the key {key_id} of {of}: its value could not be read after a recovery")
 
 
 def put_keys(session: Session, rebuilt: Rebuilt, contents: Contents, root_key: RootKey) -> None:
@@ -182,24 +210,3 @@ def put_keys(session: Session, rebuilt: Rebuilt, contents: Contents, root_key: R
     known = (key for key in contents.wrapped(root_key) if key.added_at <= rebuilt.position)
     end = rebuilt.position + 1
     keyring.insert(session, (replace(key, shredded_at=min(key.shredded_at, end)) for key in known))
-
-
-def check_keys(rebuilt: Rebuilt, contents: Contents) -> Iterator[Lost]:
-    """Open every sealed value of the rebuilt state; yield those shredded later, Corrupt for one without key."""
-    for version in rebuilt.versions.values():
-        if version.state is None or b'"keyId"' not in version.content:
-            continue
-        for sealed in sealed_values(version.state):
-            yield from _check_key(version, sealed, contents)
-
-
-def _check_key(version: Version, sealed: SealedValue, contents: Contents) -> Iterator[Lost]:
-    resource = str((version.state or {})["id"])
-    key_id = sealed["keyId"]
-    live = contents.live.get(key_id)
-    if live is not None:
-        unseal(sealed, live[0], purpose=sealed["purpose"], resource=resource)
-    elif key_id in contents.shredded:
-        yield Lost(resource, key_id, contents.shredded[key_id][1])
-    else:
-        raise Corrupt(f"the keyring lacks the key {key_id} of {resource}: its value could not be read after a recovery")

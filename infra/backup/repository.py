@@ -72,9 +72,13 @@ class Repository:
         """Return the ids of the deployments that have manifests, sorted."""
         return _deployments(self.store)
 
-    def manifest_names(self, deployment: str) -> list[str]:
-        """Return the names of a deployment's manifests, oldest first; whatever else lies beside them cannot be one."""
-        listed = self.store.list(layout.manifests(deployment))
+    def manifest_names(self, deployment: str, *, since: int = 0) -> list[str]:
+        """Return the names of a deployment's manifests, oldest first; whatever else lies beside them cannot be one.
+
+        With `since` those from that sequence on, which takes no longer with many before it.
+        """
+        after = layout.manifest(deployment, since - 1) if since else ""
+        listed = self.store.list(layout.manifests(deployment), after=after)
         return [name for name in listed if layout.manifest_sequence(name) is not None]
 
     def read(self, name: str) -> Stored:

@@ -9,18 +9,20 @@ from pathlib import Path
 from domain.backup_recipient import BackupRecipient, recipients
 from domain.errors import Conflict, Corrupt, Refused, Unavailable
 from domain.release import RELEASE
-from infra.backup import keyring_file, lines_file, manifest, memory, segment
-from infra.backup.age import Recipient, fingerprint, parse_recipient
+from infra.backup import manifest, memory
+from infra.backup.age import fingerprint, parse_recipient
 from infra.backup.continuation import Continuation, continue_from, find_newest
-from infra.backup.manifest import Encryption, KeyringEntry, Manifest, RecipientEntry
+from infra.backup.cutter import Written
+from infra.backup.draft import Audience, Draft
+from infra.backup.manifest import Encryption, Manifest, RecipientEntry
 from infra.backup.memory import Remembered
 from infra.backup.repository import Repository, Stored
-from infra.database.session import Database, Session
-from infra.keys import keyring
+from infra.database.session import Database
 from infra.keys.root_key import RootKey
-from infra.log import checkpoint, event_table, head, record
+from infra.log import checkpoint, head, record
 from infra.log.head import Head
 from infra.state.snapshot import Snapshot
+from projections.progress import Progress, silent
 from projections.version import FOLD_GENERATION
 
 ATTEMPTS = 20
@@ -38,30 +40,28 @@ class Outcome:
     keys: int
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """Whom the objects of this run are sealed to."""
-
-    recipients: tuple[Recipient, ...]
-    allow_mixed: bool
-    encryption: Encryption
-    entries: tuple[RecipientEntry, ...]
-
-
-def run(database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str]) -> Outcome:
+def run(
+    database: Database,
+    root_key: RootKey,
+    repository: Repository,
+    clock: Callable[[], str],
+    progress: Progress = silent,
+) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
     Raises Refused or Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names,
     and an encrypted temporary file.
     """
     for _ in range(ATTEMPTS):
-        outcome = _attempt(database, root_key, repository, clock)
+        outcome = _attempt(database, root_key, repository, clock, progress)
         if outcome is not None:
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
 
 
-def _attempt(database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str]) -> Outcome | None:
+def _attempt(
+    database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str], progress: Progress
+) -> Outcome | None:
     """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
     with database.read() as session:
         known = head.read_open(session)
@@ -78,9 +78,9 @@ def _attempt(database: Database, root_key: RootKey, repository: Repository, cloc
             if stored != last:
                 _remember(database, stored)
             return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0)
-        draft = Draft(session, at, before, audience, root_key, repository, stack.enter_context(_temporary_folder()))
-        segments = draft.put_segments()
-        keys = draft.put_keyring()
+        draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
+        segments = draft.put_segments(progress)
+        keys = draft.put_keyring(root_key)
         _keep_file_keys(database, segments, root_key)
         stated = _manifest(at, before, remembered, audience, repository, clock(), draft)
         written = Stored(stated, manifest.sign(stated, remembered.signer))
@@ -94,7 +94,7 @@ def _attempt(database: Database, root_key: RootKey, repository: Repository, cloc
     return Outcome(stated, written.sha256, True, at.position - before.position, draft.size_bytes, keys)
 
 
-def _keep_file_keys(database: Database, segments: Sequence[segment.Written], root_key: RootKey) -> None:
+def _keep_file_keys(database: Database, segments: Sequence[Written], root_key: RootKey) -> None:
     """Keep them before a manifest names the segments: of one that it names, the key is never missing."""
     with database.write() as session:
         for written in segments:
@@ -116,79 +116,6 @@ def _temporary_folder() -> Iterator[Path]:
         raise Unavailable(f"cannot make a temporary folder, TMPDIR names another place: {error.strerror}") from error
     with folder as name:
         yield Path(name)
-
-
-class Draft:
-    """The objects of one run, put into the repository and read back before any manifest names them."""
-
-    def __init__(
-        self,
-        session: Session,
-        at: Head,
-        before: Continuation,
-        audience: Audience,
-        root_key: RootKey,
-        repository: Repository,
-        folder: Path,
-    ) -> None:
-        self._session = session
-        self._at = at
-        self._before = before
-        self._audience = audience
-        self._root_key = root_key
-        self._repository = repository
-        self._folder = folder
-        self.segments = before.segments
-        self.keyring = before.keyring
-        self.size_bytes = 0
-
-    def put_segments(self) -> list[segment.Written]:
-        """Write the records since the last backup; Corrupt if they do not lead to the log's own root."""
-        new = event_table.records(self._session, after=self._before.position, until=self._at.position)
-        cutter = segment.Cutter(new, self._before.frontier)
-        written = []
-        frontier = self._before.frontier.copy()
-        for each in cutter.cut(self._folder, self._audience.recipients, allow_mixed=self._audience.allow_mixed):
-            self._repository.put_object(each.entry.name(self._at.deployment), each.path)
-            opener = lines_file.with_file_key(each.sealed.file_key)
-            data = self._repository.get_object(self._at.deployment, each.entry)
-            for _ in segment.read(data, opener, each.entry, frontier):
-                pass  # reading it to the end is the check
-            self.segments = (*self.segments, each.entry)
-            self.size_bytes += each.entry.size_bytes
-            each.path.unlink()
-            written.append(each)
-        if cutter.frontier != self._at.frontier:
-            raise Corrupt(
-                f"the records up to position {self._at.position} do not have the Merkle root that the log's head says"
-            )
-        return written
-
-    def put_keyring(self) -> int:
-        """Write the keys that changed since the last keyring; returns how many."""
-        is_base = keyring_file.next_is_base(self.keyring)
-        after = 0 if is_base else self.keyring[-1].until
-        until = self._at.position
-        changed = list(keyring.changed_between(self._session, after, until))
-        if not changed and not is_base:
-            return 0
-        path = self._folder / "keyring"
-        lines = keyring_file.lines(changed, self._root_key, after, until)
-        sealed = lines_file.write(path, lines, self._audience.recipients, allow_mixed=self._audience.allow_mixed)
-        entry = KeyringEntry(
-            after=after,
-            until=until,
-            keys=len(changed),
-            sequence=self._before.sequence,
-            sha256=sealed.sha256,
-            size_bytes=sealed.size_bytes,
-        )
-        self._repository.put_object(entry.name(self._at.deployment), path)
-        data = self._repository.get_object(self._at.deployment, entry)
-        keyring_file.apply(keyring_file.Contents(), data, lines_file.with_file_key(sealed.file_key), entry)
-        self.keyring = (entry,) if is_base else (*self.keyring, entry)
-        self.size_bytes += entry.size_bytes
-        return len(changed)
 
 
 def _is_due(last: Manifest, before: Continuation, at: Head, audience: Audience, remembered: Remembered) -> bool:

@@ -10,8 +10,10 @@ from infra.backup.manifest import Manifest
 from infra.backup.repository import Repository, Stored
 from infra.backup.segment import OpenerOf
 from infra.keys import base64_text
-from infra.log.merkle import Frontier, leaf_hash
-from infra.log.record import Recorded
+from infra.log.merkle import Frontier
+from infra.log.page import Page
+from infra.log.record import decode_record
+from projections.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,14 @@ class Expectation:
         if frontier.size == self.size and frontier.root() != self.root:
             raise self._other(of)
 
-    def checked(self, records: Iterable[tuple[bytes, Recorded]], of: Manifest) -> Iterator[tuple[bytes, Recorded]]:
+    def checked(self, pages: Iterable[Page], of: Manifest) -> Iterator[Page]:
         """Pass records on; Corrupt when those up to the expected size turn out to have another root."""
         frontier = Frontier()
-        for record, recorded in records:
+        for page in pages:
             if frontier.size < self.size:
-                frontier.append(leaf_hash(record))
+                frontier.extend(page.leaves[: self.size - frontier.size])
                 self.check_root(frontier, of)
-            yield record, recorded
+            yield page
 
     def _other(self, of: Manifest) -> Corrupt:
         return Corrupt(
@@ -54,7 +56,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found in order; `opened` if the contents were looked at too. Nothing needs the objects in `unnamed`."""
+    """What was found in order; `opened` if the contents were looked at too. No manifest names what is in `unnamed`."""
 
     newest: Stored
     manifests: int
@@ -68,23 +70,30 @@ class Verified:
 
 
 def verify(
-    repository: Repository, deployment: str, opener_of: OpenerOf | None, expect: Expectation | None = None
+    repository: Repository,
+    deployment: str,
+    opener_of: OpenerOf | None,
+    expect: Expectation | None = None,
+    progress: Progress = silent,
 ) -> Verified:
     """Check every object of a deployment; Corrupt names the first that is not what it should be.
 
     Without openers: names, sizes, hashes, signatures and the chain. With them also records, Merkle root and keys.
     """
-    chain = list(repository.chain(deployment))
-    if not chain:
+    newest, manifests, named = None, 0, set[str]()
+    for newest in repository.chain(deployment):
+        manifests += 1
+        named.update(entry.name(deployment) for entry in newest.manifest.objects())
+    if newest is None:
         raise NotFound(f"{repository.store.location} holds no backup of deployment {deployment}")
-    newest = chain[-1]
     if expect is not None:
         expect.check_size(newest.manifest)
-    named = {entry.name(deployment) for entry in newest.manifest.objects()}
-    unnamed = tuple(_check_objects(repository, deployment, named))
+    needed = {entry.name(deployment) for entry in newest.manifest.objects()}
+    superseded_or_unnamed = _check_objects(repository, deployment, needed)
+    unnamed = tuple(name for name in superseded_or_unnamed if name not in named)
     opened = opener_of is not None
     if opener_of is not None:
-        records, keys, size = _open(repository, newest.manifest, opener_of, expect)
+        records, keys, size = _open(repository, newest.manifest, opener_of, expect, progress)
     else:
         records, keys, size = (
             newest.manifest.last,
@@ -93,7 +102,7 @@ def verify(
         )
     return Verified(
         newest,
-        len(chain),
+        manifests,
         len(newest.manifest.segments),
         len(newest.manifest.keyring),
         records,
@@ -104,10 +113,10 @@ def verify(
     )
 
 
-def _check_objects(repository: Repository, deployment: str, named: set[str]) -> Iterator[str]:
+def _check_objects(repository: Repository, deployment: str, needed: set[str]) -> Iterator[str]:
     """Yield the objects that the newest manifest does not need, each compared with the hash in its name."""
     for name in repository.store.list(f"{deployment}/"):
-        if name in named or layout.manifest_sequence(name) is not None:
+        if name in needed or layout.manifest_sequence(name) is not None:
             continue
         expected = layout.object_sha256(name)
         if expected is None:
@@ -122,11 +131,18 @@ def _read(repository: Repository, of: Manifest) -> int:
 
 
 def _open(
-    repository: Repository, of: Manifest, opener_of: OpenerOf, expect: Expectation | None
+    repository: Repository, of: Manifest, opener_of: OpenerOf, expect: Expectation | None, progress: Progress
 ) -> tuple[int, int, int]:
-    records = segment.read_all(repository, of, opener_of)
-    for _ in records if expect is None else expect.checked(records, of):
-        pass  # reading them to the end is the check
+    pages = segment.read_all(repository, of, opener_of)
+    position, recorded_at = 0, ""
+    for page in pages if expect is None else expect.checked(pages, of):
+        for record in page.records:
+            recorded = decode_record(record)
+            position += 1
+            if recorded.position != position or recorded.recorded_at < recorded_at:
+                raise Corrupt(f"the record at position {position} says {recorded.position}, or runs back in time")
+            recorded_at = recorded.recorded_at
+        progress("verifying records", position, of.last)
     contents = keyring_file.read_all(repository, of, opener_of)
     size = sum(entry.size_bytes for entry in of.objects())
     return of.last, len(contents.live), size

@@ -14,7 +14,7 @@ from infra.backup.endorsement import Trust
 from infra.backup.lines_file import with_identities
 from infra.backup.manifest import Manifest
 from infra.backup.segment import OpenerOf
-from infra.cli import deployment, output, repository, settings
+from infra.cli import deployment, output, progress, repository, settings
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, Location, NamedVerifier, TrustFirstUse
 from infra.control_plane import recovery, recovery_report
@@ -42,7 +42,8 @@ def run_backup(
         with plane.database.read() as session:
             has_backups = memory.has_backups(session)
         target = repository.opened_for_backup(chosen, has_backups=has_backups, is_new=is_new)
-        outcome = run.run(plane.database, plane.root_key, target, host_clock)
+        with progress.shown(as_json=as_json) as heard:
+            outcome = run.run(plane.database, plane.root_key, target, host_clock, heard)
     answer = {
         "status": "written" if outcome.is_new else "unchanged",
         **_described(outcome.manifest),
@@ -98,7 +99,8 @@ def verify(
     opener_of = OpenerOf(with_identities(identities)) if identities else None
     answers = []
     for one in [of] if of else opened.deployments():
-        found = verification.verify(opened, one, opener_of, expected)
+        with progress.shown(as_json=as_json) as heard:
+            found = verification.verify(opened, one, opener_of, expected, heard)
         trust = endorsement.trust(found.newest.manifest, identities, named, first_use=True)
         answers.append({**_verified(found), "signer": trust.verifier.fingerprint, "signerTrust": _trust(trust)})
     if not answers:
@@ -139,7 +141,8 @@ def drill(
     with tempfile.TemporaryDirectory(prefix="resurgam-drill-") as folder:
         database = open_database(f"sqlite:///{Path(folder) / 'scratch.db'}", create=True)
         try:
-            report = recovery.drill(database, opened, identities, wish, host_clock())
+            with progress.shown(as_json=as_json) as heard:
+                report = recovery.drill(database, opened, identities, wish, host_clock(), heard)
         finally:
             database.close()
     answer = recovery_report.describe(report, host_clock())

@@ -7,7 +7,7 @@ import typer
 
 from domain.errors import Usage
 from infra.backup import manifest, memory
-from infra.cli import deployment, output, settings
+from infra.cli import deployment, output, progress, settings
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.control_plane import log_verification
 from infra.database.session import Database
@@ -23,11 +23,8 @@ app = group("Verify, prove and export the log.")
 @app.command(epilog=example("resurgam log verify"))
 def verify(as_json: Json = False, store: Store = None) -> None:
     """Fold every record anew and compare all that the store keeps: records, state, digest, Merkle root and keyring."""
-    with deployment.opened_database(settings.load(store=store)) as database:
-        with database.read() as session:
-            total = head.read_open(session).position
-        with output.progress("verifying", total) as advance:
-            found = log_verification.verify(database, advance)
+    with deployment.opened_database(settings.load(store=store)) as database, progress.shown(as_json=as_json) as heard:
+        found = log_verification.verify(database, heard)
     answer = {
         **_described(found.head),
         "versions": found.versions,
@@ -97,10 +94,10 @@ def export(
     with deployment.opened_database(settings.load(store=store)) as database:
         with database.read() as session:
             last = head.read_open(session).position
-        with output.progress("exporting", last) as advance:
+        with progress.shown(as_json=as_json) as heard:
             for position, page in _pages(database, after, last):
                 output.write_bytes(page)
-                advance(position)
+                heard("exporting records", position - after, last - after)
 
 
 def _pages(database: Database, after: int, last: int) -> Iterator[tuple[int, bytes]]:

@@ -1,18 +1,15 @@
-"""Output: JSON for programs, tables for people, notes and progress on standard error."""
+"""Output: JSON for programs, tables for people, notes on standard error."""
 
 import dataclasses
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 from pydantic.alias_generators import to_camel
 
 from domain.errors import Unavailable
-
-PROGRESS_STEP = 1_000
 
 Fields = Iterable[tuple[str, object]]
 """(name, value) in the order in which they are shown."""
@@ -79,25 +76,6 @@ def write_fields(fields: Fields) -> None:
 def note(text: str) -> None:
     """Say something to people that is no part of the answer."""
     print(f"resurgam: {text}", file=sys.stderr)
-
-
-@contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress on a terminal; yields what to call with how much is done. Silent in a pipe."""
-    if not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total)
-
-        def advance(done: int) -> None:
-            if done % PROGRESS_STEP == 0 or done == total:
-                bar.update(task, completed=done)
-
-        yield advance
 
 
 def as_text(value: object) -> str:

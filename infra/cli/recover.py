@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from domain.errors import Corrupt, Usage
-from infra.cli import deployment, output, repository, settings, state
+from infra.cli import deployment, output, progress, repository, settings, state
 from infra.cli.backup import required_identities, write_report
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
@@ -74,7 +74,10 @@ def recover(
         )
     with deployment.opened_database(chosen, create=True) as database:
         actor = deployment.local_actor(chosen)
-        report = recovery.recover(database, chosen.root_key_file, opened, identities, wish, actor, host_clock)
+        with progress.shown(as_json=as_json) as heard:
+            report = recovery.recover(
+                database, chosen.root_key_file, opened, identities, wish, actor, host_clock, heard
+            )
         with plane.read(database) as reading:
             answer = recovery_report.describe_opened(report, reading.state, host_clock(), location)
     if as_json:

@@ -6,15 +6,15 @@ from domain.control_plane import EVENTS
 from domain.errors import Corrupt, Refused
 from domain.event import Event
 from domain.resource_id import fold, originator_id
-from domain.sealed_value import key_ids
+from domain.sealed_value import SEALED_MARK, key_ids
 from infra.canonical_json import encode
 from infra.control_plane.job import Item, Outcome
-from infra.database.session import Session
+from infra.database.session import Insert, Session, Update
 from infra.keys import keyring
 from infra.keys.root_key import RootKey
 from infra.keys.sealing import DataKey
 from infra.log.event_id import new_event_id
-from infra.log.event_log import Clock, Pending, append
+from infra.log.event_log import Clock, Pending, row_changes
 from infra.log.head import Head
 from infra.log.record import Cause, inner_event
 from infra.state import tables
@@ -22,25 +22,24 @@ from projections.current import Current
 from projections.digest import DigestSum
 from projections.version import Change, Version, change
 
-SEALED_MARK = b'"keyId"'
-"""Stands in the bytes of every state that holds a sealed value; most do not, and need no closer look."""
-
 
 class Batch:
     """Accepted commands of one transaction. The world is ahead of the store until `write` and the commit after it."""
 
-    def __init__(self, session: Session, at: Head, world: Current) -> None:
+    def __init__(self, session: Session, at: Head, world: Current, clock: Clock | None = None) -> None:
         self._session = session
         self._at = at
         self._world = world
         self.position = at.position
-        self.clock = Clock.read(session, at)
+        self.clock = clock or Clock.read(session, at)
+        self._instant = self.clock.instant
+        self._warning = self.clock.warning
         self.accepted: dict[str, tuple[str, Outcome]] = {}
         self._digest = DigestSum(at.digest)
         self._pending: list[Pending] = []
         self._changes: list[Change] = []
-        self._added: list[tuple[DataKey, int]] = []
-        self._shredded: list[tuple[str, int]] = []
+        self._added: dict[str, tuple[DataKey, int]] = {}
+        self._shredded: dict[str, int] = {}
 
     def accept(self, item: Item, events: Sequence[Event]) -> Outcome:
         """Give the events of a decided command their positions, and make them part of the world."""
@@ -54,9 +53,9 @@ class Batch:
             command_id=item.command_id,
             first=first if events else 0,
             last=self.position if events else 0,
-            recorded_at=self.clock.instant,
-            resources=tuple(event.resource for event in events),
-            warning=self.clock.warning,
+            recorded_at=self._instant,
+            resources=tuple([event.resource for event in events]),
+            warning=self._warning,
         )
         self.accepted[item.command_id] = (item.digest, outcome)
         return outcome
@@ -73,11 +72,19 @@ class Batch:
         """Append the records and change the state and the keyring, in the session's transaction."""
         if not self._pending:
             return
-        tables.write(self._session, self._changes)
-        if self._added:
-            keyring.insert(self._session, [keyring.wrap(key, root_key, position) for key, position in self._added])
-        keyring.shred(self._session, self._shredded)
-        append(self._session, self._at, self._pending, self.clock.recorded_at, self._digest.digest())
+        _, log = row_changes(self._at, self._pending, self.clock.recorded_at, self._digest.digest())
+        self._session.apply([*tables.row_changes(self._changes), *self._key_changes(root_key), *log])
+
+    def _key_changes(self, root_key: RootKey) -> list[Insert | Update]:
+        """Return what changes in the keyring; a key that came and went is destroyed before it is stored."""
+        added = [
+            keyring.wrap(key, root_key, position)
+            if key_id not in self._shredded
+            else keyring.destroyed(key_id, root_key, position, self._shredded[key_id])
+            for key_id, (key, position) in self._added.items()
+        ]
+        shredded = [(key_id, position) for key_id, position in self._shredded.items() if key_id not in self._added]
+        return [keyring.insertion(added), keyring.shredding(shredded)]
 
     def _add(self, event: Event, index: int, count: int, cause: Cause, fresh: dict[str, DataKey]) -> None:
         position = self.position + 1
@@ -100,11 +107,13 @@ class Batch:
     def _change_keys(self, before: Version | None, after: Version, position: int, fresh: dict[str, DataKey]) -> None:
         """Add the keys that the new state needs and shred those that only the old one needed."""
         had, has = _keys(before), _keys(after)
+        if not had and not has:
+            return
         for key_id in sorted(has - had):
             if key_id not in fresh:
                 raise Corrupt(f"{after.resource} holds a sealed value whose key {key_id} was not prepared")
-            self._added.append((fresh[key_id], position))
-        self._shredded.extend((key_id, position) for key_id in sorted(had - has))
+            self._added[key_id] = fresh[key_id], position
+        self._shredded.update((key_id, position) for key_id in sorted(had - has))
 
 
 def _keys(version: Version | None) -> frozenset[str]:

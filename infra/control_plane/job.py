@@ -67,7 +67,6 @@ class Job:
     items: Sequence[Item]
     is_atomic: bool = False
     error: BaseException | None = None
-    is_done: bool = False
 
     def begin(self) -> None:
         """Forget what an earlier attempt answered: it was rolled back."""

@@ -72,7 +72,8 @@ class ControlPlane:
         """
         answers: list[Outcome | ResurgamError] = []
         for group in _groups(requests):
-            items = [self._item(request, actor, is_enforced) for request in group]
+            now = self.clock()
+            items = [self._item(request, actor, is_enforced, now) for request in group]
             if is_atomic and len(group) < len(requests):
                 raise Refused(
                     "an atomic request cannot hold commands that need what others of it made: send them apart"
@@ -96,23 +97,23 @@ class ControlPlane:
         """Return the plaintext of a sealed value; see infra.keys.keyring.open_sealed."""
         return keyring.open_sealed(session, self.root_key, sealed, purpose=purpose, resource=resource)
 
-    def _item(self, request: Request, actor: Actor, is_enforced: bool) -> Item:
+    def _item(self, request: Request, actor: Actor, is_enforced: bool, now: str) -> Item:
         command_id = request.command_id or str(uuid4())
         try:
-            preparation = self._prepare(request.command)
+            preparation = self._prepare(request.command, now)
         except ResurgamError as error:  # also of a store that fails now: what was recorded before is still answered
             preparation = Preparation(Prepared(""), refusal=error)
         return Item(request, actor, preparation, command_id, request.digest, is_enforced)
 
-    def _prepare(self, command: Command) -> Preparation:
+    def _prepare(self, command: Command, now: str) -> Preparation:
         if not preparing.needs_world(command):
-            return preparing.prepare(command, None, self.clock(), None, cost=self._cost)
+            return preparing.prepare(command, None, now, None, cost=self._cost)
         with self.read() as reading:
             session = reading.session
             return preparing.prepare(
                 command,
                 reading.state,
-                self.clock(),
+                now,
                 lambda sealed, purpose, resource: self.open_sealed(session, sealed, purpose, resource),
                 cost=self._cost,
             )

@@ -1,7 +1,7 @@
 """Preparing: what a decision may not make itself is made here, before the lock on the log is taken."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import uuid4
 
 from domain.backup_recipient import AddBackupRecipient
@@ -20,8 +20,7 @@ OpenSealed = Callable[[SealedValue, str, str], bytes]
 """(sealed value, purpose, resource id) -> plaintext."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preparation:
+class Preparation(NamedTuple):
     """What a decision is given, and the data keys that its sealed values need once it is recorded."""
 
     prepared: Prepared

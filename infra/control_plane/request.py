@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -138,19 +139,36 @@ def _validated(model: type[Any], value: Mapping[str, Any], what: str) -> Any:
         raise Usage(f"{what} is malformed: {problems}") from None
 
 
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+
+
 def _without_secrets(value: object) -> Any:
     """Return plain JSON of a command, each secret as null."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, SecretStr):
         return None
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
+        given = value.__dict__
         return {
-            field.alias or name: _without_secrets(getattr(value, name))
-            for name, field in fields.items()
-            if getattr(value, name) != field.default or field.is_required()
+            member: _without_secrets(given[name])
+            for name, member, default in _members(type(value))
+            if default is _REQUIRED or given[name] != default
         }
     if isinstance(value, Mapping):
         return {str(key): _without_secrets(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
         return [_without_secrets(member) for member in value]
     return value
+
+
+_REQUIRED = object()
+
+
+@cache
+def _members(model: type[BaseModel]) -> list[tuple[str, str, object]]:
+    """Return the name, the name in JSON and the default of each field."""
+    return [
+        (name, field.alias or name, _REQUIRED if field.is_required() else field.default)
+        for name, field in model.model_fields.items()
+    ]

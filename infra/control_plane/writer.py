@@ -1,11 +1,10 @@
 """The writer: decides waiting commands one after another under the head's lock, and commits them together.
 
-Whoever finds no writer at work becomes it, takes all that waits, and answers it after one commit (group commit).
+All that waits is answered after one commit (group commit).
 """
 
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from domain.command import Command
 from domain.control_plane import decide
@@ -13,15 +12,21 @@ from domain.errors import Conflict, NotFound, Refused, ResurgamError, Unavailabl
 from domain.resource import World
 from infra.control_plane.batch import Batch
 from infra.control_plane.job import Item, Job, Outcome
+from infra.control_plane.queue import Queue
 from infra.database.session import CommitUnknown, Database, Session
 from infra.keys.root_key import RootKey
 from infra.log import event_table, head
+from infra.log.event_log import Clock
+from infra.log.head import Head
 from infra.log.record import Recorded, decode_record
 from infra.state.snapshot import HeadLoader
-from projections.current import Current
+from projections.current import Current, Foresight
 
 BATCH_COMMANDS_MAX = 1_000
 CACHE_RESOURCES_MAX = 200_000
+CATCH_UP_MAX = 10_000
+"""How many records of other processes are caught up with; after more of them the cache is loaded anew."""
+
 COMMIT_ATTEMPTS = 3
 
 Authorize = Callable[[World, str, Command], None]
@@ -45,31 +50,18 @@ class Writer:
         self._loader = HeadLoader()
         self._world = Current(self._loader)
         self._seen = ("", -1)
-        self._waiting: deque[Job] = deque()
-        self._leading = threading.Lock()
+        self._asks_remotely = database.engine != "sqlite"
+        self._queue = Queue(self._answer, BATCH_COMMANDS_MAX)
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Record the jobs in their order and set each item's outcome, also to what kept the store from answering.
 
         Raises only what no outcome stands for: a defect, or an interruption.
         """
-        self._waiting.extend(jobs)
-        for job in jobs:
-            if not job.is_done:
-                with self._leading:
-                    while not job.is_done:
-                        self._answer(self._take())
+        self._queue.run(jobs)
         for job in jobs:
             if job.error is not None:
                 raise job.error
-
-    def _take(self) -> list[Job]:
-        taken: list[Job] = []
-        size = 0
-        while self._waiting and (not taken or size + len(self._waiting[0].items) <= BATCH_COMMANDS_MAX):
-            taken.append(self._waiting.popleft())
-            size += len(taken[-1].items)
-        return taken
 
     def _answer(self, jobs: list[Job]) -> None:
         try:
@@ -82,10 +74,6 @@ class Writer:
                     )
                 )
             raise
-        finally:
-            # Also after KeyboardInterrupt: nobody may wait for a job that nobody works on any more.
-            for job in jobs:
-                job.is_done = True
 
     def _commit(self, jobs: list[Job]) -> None:
         """Record jobs in one transaction; if one of them spoils it, halve them until that one fails alone."""
@@ -133,11 +121,11 @@ class Writer:
                 job.begin()
         with self._database.write() as session:
             self._loader.session = session
-            at = head.read_open(session, lock=True)
-            if (at.epoch, at.position) != self._seen or len(self._world) > CACHE_RESOURCES_MAX:
-                self._world.forget()
-            batch = Batch(session, at, self._world)
+            at, now_us = head.lock_open(session)
+            self._catch_up(at)
+            batch = Batch(session, at, self._world, Clock.of(now_us, at))
             items = [item for job in jobs for item in job.items]
+            self._load_together(items, batch.clock.instant)
             known = _recorded_before(session, [i.command_id for i in items if i.request.command_id or is_repetition])
             for job in jobs:
                 for item in job.items:
@@ -149,6 +137,32 @@ class Writer:
         self._world.settle()
         if batch.position > at.position:
             self._notify()
+
+    def _catch_up(self, at: Head) -> None:
+        """Bring the cache up to the head, which another process may have moved."""
+        epoch, position = self._seen
+        if (
+            epoch != at.epoch
+            or not 0 <= at.position - position <= CATCH_UP_MAX
+            or len(self._world) > CACHE_RESOURCES_MAX
+        ):
+            self._world.forget()
+        elif at.position > position:
+            for version, opened, closed in self._loader.changed_since(position):
+                self._world.catch_up(version, opened, closed)
+
+    def _load_together(self, items: Sequence[Item], now: str) -> None:
+        """Load what the decisions will probably ask, which each of them would load one by one."""
+        if len(items) == 1 or not self._asks_remotely:
+            return
+        foresight = Foresight(self._world)
+        for item in items:
+            with suppress(Exception):  # what is missing makes it refuse, or fail in any other way
+                if item.is_enforced:
+                    self._authorize(foresight, item.actor.principal or "", item.request.command)
+                decide(foresight, now, item.preparation.prepared, item.request.command)
+        resources, targets = foresight.unknown()
+        self._world.learn(self._loader.versions(resources), self._loader.all_sources(targets))
 
     def _decided(
         self, session: Session, batch: Batch, item: Item, known: dict[str, Recorded]

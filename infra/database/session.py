@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from domain.errors import Unavailable
 
@@ -20,6 +20,27 @@ class CommitUnknown(Unavailable):
 
     Only a look at what is stored tells which; repeating the transaction blindly may do its work twice.
     """
+
+
+class Insert(NamedTuple):
+    """Rows to insert into a table, each with the values of these columns."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+
+
+class Update(NamedTuple):
+    """Rows to update in a table: each gives the new values of `columns`, then those that `where` and `also` equal.
+
+    The rows are found by an index on the columns of `where`; those of `also` are only compared. Neither are None.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    where: tuple[str, ...]
+    also: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
 
 
 class Session(Protocol):
@@ -55,6 +76,27 @@ class Session(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return all its rows; none if it yields none."""
+        ...
+
+    def execute_each(self, select: str, rows: Sequence[Sequence[object]]) -> list[list[Row]]:
+        """Run one SELECT once for each row of parameters, and return the rows of each; in one round trip if it can.
+
+        None is no parameter.
+        """
+        ...
+
+    def lock(self, select: str) -> tuple[list[Row], int]:
+        """Return the rows of a SELECT, locked to the transaction's end, and the time (see `now_us`) since they are.
+
+        In one round trip: it is what every append begins with.
+        """
+        ...
+
+    def apply(self, changes: Sequence[Insert | Update]) -> None:
+        """Insert and update rows in as few round trips as the engine can.
+
+        The order is the engine's: no change may touch a row that another one of the same call does.
+        """
         ...
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from domain.errors import Conflict, Corrupt, ResurgamError, Unavailable
 from infra.database.pool import Pool
-from infra.database.session import LOCK_TIMEOUT_S, STREAM_PAGE_ROWS, Engine, Row, Session
+from infra.database.session import LOCK_TIMEOUT_S, STREAM_PAGE_ROWS, Engine, Insert, Row, Session, Update
 
 READERS_MAX = 16
 BUSY_PAUSE_S = 0.01
@@ -54,6 +54,18 @@ class SqliteSession:
         with self._translated():
             return self._cursor.execute(sql, parameters).fetchall()
 
+    def execute_each(self, select: str, rows: Sequence[Sequence[object]]) -> list[list[Row]]:
+        return [self.execute(select, row) for row in rows]
+
+    def lock(self, select: str) -> tuple[list[Row], int]:
+        return self.execute(select), self.now_us()  # a writer is alone from its BEGIN IMMEDIATE on
+
+    def apply(self, changes: Sequence[Insert | Update]) -> None:
+        with self._translated():
+            for change in changes:
+                if change.rows:
+                    self._cursor.executemany(_change_sql(change), change.rows)
+
     def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         with self._translated():
             self._cursor.executemany(sql, rows)
@@ -70,9 +82,8 @@ class SqliteSession:
             self.execute(statement)
 
     def bulk_insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-        names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         with self._translated():
-            self._cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+            self._cursor.executemany(_insert_sql(table, columns), rows)
         return max(self._cursor.rowcount, 0)
 
     def stream(
@@ -194,6 +205,19 @@ class SqliteDatabase:
             is_idle=lambda connection: not connection.in_transaction,
             close=sqlite3.Connection.close,
         )
+
+
+def _insert_sql(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def _change_sql(change: Insert | Update) -> str:
+    if isinstance(change, Insert):
+        return _insert_sql(change.table, change.columns)
+    sets = ", ".join(f"{name} = ?" for name in change.columns)
+    # The plus keeps a column from being looked up by an index of its own.
+    found = [f"{name} = ?" for name in change.where] + [f"+{name} = ?" for name in change.also]
+    return f"UPDATE {change.table} SET {sets} WHERE {' AND '.join(found)}"
 
 
 def _make_file(path: Path) -> None:

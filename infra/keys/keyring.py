@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from domain.errors import Corrupt, NotFound
 from domain.sealed_value import SealedValue
-from infra.database.session import Session
+from infra.database.session import Insert, Session, Update
 from infra.keys.root_key import RootKey
 from infra.keys.sealing import DataKey, unseal
 
@@ -60,25 +60,52 @@ def wrap(key: DataKey, root_key: RootKey, position: int) -> WrappedKey:
     return WrappedKey(key.key_id, root_key.id, root_key.wrap(key.key_id, key.secret), position)
 
 
+def destroyed(key_id: str, root_key: RootKey, added_at: int, shredded_at: int) -> WrappedKey:
+    """Return the row of a key that is not needed any more when it comes to be stored."""
+    return WrappedKey(key_id, root_key.id, b"", added_at, shredded_at)
+
+
 def shred(session: Session, key_ids: Sequence[tuple[str, int]]) -> None:
     """Destroy keys, each as (id, position of the change that no longer needs it).
 
     What they sealed can never be opened again.
     """
-    session.execute_many(
-        "UPDATE keyring SET wrapped = ?, shredded_at = ? WHERE key_id = ?", [(b"", at, key) for key, at in key_ids]
-    )
+    session.apply([shredding(key_ids)])
+
+
+def insertion(keys: Iterable[WrappedKey]) -> Insert:
+    """Return the change that adds rows."""
+    rows = [(k.key_id, k.root_key_id, k.wrapped, k.added_at, k.shredded_at) for k in keys]
+    return Insert("keyring", COLUMNS, rows)
+
+
+def shredding(key_ids: Sequence[tuple[str, int]]) -> Update:
+    """Return the change that destroys stored keys, see `shred`."""
+    rows = [(b"", at, key) for key, at in key_ids]
+    return Update("keyring", ("wrapped", "shredded_at"), ("key_id",), (), rows)
 
 
 def changed_between(session: Session, after: int, until: int) -> Iterator[WrappedKey]:
     """Yield the keys that were added or shredded at positions in (after, until], in the order of their ids."""
-    rows = session.stream(
-        f"SELECT {', '.join(COLUMNS)} FROM keyring "
-        "WHERE (added_at > ? AND added_at <= ?) OR (shredded_at > ? AND shredded_at <= ?) ORDER BY key_id",
-        (after, until, after, until),
-    )
+    rows = session.stream(f"{_changed(', '.join(COLUMNS))} ORDER BY key_id", (after, until) * 3)
     for row in rows:
         yield WrappedKey(row[0], row[1], bytes(row[2]), row[3], row[4])
+
+
+def count_changed(session: Session, after: int, until: int) -> int:
+    """Return how many keys `changed_between` yields."""
+    sql = f"SELECT count(*) FROM ({_changed('key_id')}) AS changed"
+    [(found,)] = session.execute(sql, (after, until) * 3)
+    return int(found)
+
+
+def _changed(columns: str) -> str:
+    # Two ranges of two indexes, and no key twice; the plus keeps the second part from using the first one's index.
+    return (
+        f"SELECT {columns} FROM keyring WHERE added_at > ? AND added_at <= ? UNION ALL "
+        f"SELECT {columns} FROM keyring WHERE shredded_at > ? AND shredded_at <= ? "
+        "AND NOT (+added_at > ? AND +added_at <= ?)"
+    )
 
 
 def find(session: Session, key_id: str) -> WrappedKey | None:

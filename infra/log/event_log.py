@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.instant import from_microseconds
-from infra.database.session import Session
+from infra.database.session import Insert, Session, Update
 from infra.log import event_table, head
 from infra.log.head import Head
 from infra.log.merkle import leaf_hash
@@ -15,8 +16,7 @@ CLOCK_STEP_US = 5 * 60 * 1_000_000
 """A clock that is further behind the log than this is reported."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """An event that waits for its position. `inner` is its bytes; `command_id` stands in a command's first event."""
 
     originator_id: bytes
@@ -36,8 +36,12 @@ class Clock:
     @classmethod
     def read(cls, session: Session, at: Head) -> "Clock":
         """Read the clock after the lock was taken."""
-        now = session.now_us()
-        return cls(max(now, at.recorded_at), max(at.recorded_at - now, 0))
+        return cls.of(session.now_us(), at)
+
+    @classmethod
+    def of(cls, now_us: int, at: Head) -> "Clock":
+        """Return the moment that follows from the time since the lock was taken."""
+        return cls(max(now_us, at.recorded_at), max(at.recorded_at - now_us, 0))
 
     @property
     def instant(self) -> str:
@@ -54,20 +58,19 @@ class Clock:
 
 def append(session: Session, at: Head, pending: Sequence[Pending], recorded_at: int, digest: Digest) -> Head:
     """Append events behind a head whose lock the caller holds, and move the head; returns the new one."""
+    grown, changes = row_changes(at, pending, recorded_at, digest)
+    session.apply(changes)
+    return grown
+
+
+def row_changes(
+    at: Head, pending: Sequence[Pending], recorded_at: int, digest: Digest
+) -> tuple[Head, list[Insert | Update]]:
+    """Return the new head, and what changes in the tables, with events that follow a locked head."""
     instant = from_microseconds(recorded_at)
     rows = [
-        event_table.Row(
-            position=position,
-            originator_id=event.originator_id,
-            originator_version=event.originator_version,
-            topic=event.topic,
-            recorded_at=recorded_at,
-            command_id=event.command_id,
-            record=frame(event.inner, position, instant),
-        )
-        for position, event in enumerate(pending, at.position + 1)
+        event_table.Row(position, originator, version, topic, recorded_at, command_id, frame(inner, position, instant))
+        for position, (originator, version, topic, inner, command_id) in enumerate(pending, at.position + 1)
     ]
-    event_table.insert(session, rows)
-    grown = at.grown((leaf_hash(row.record) for row in rows), recorded_at, digest)
-    head.write(session, grown)
-    return grown
+    grown = at.grown([leaf_hash(row[-1]) for row in rows], recorded_at, digest)
+    return grown, [event_table.insertion(rows), head.growth(grown)]

@@ -1,11 +1,11 @@
 """The table of records: appended under the head's lock, read by position, by resource and by command id."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.instant import to_microseconds
 from domain.resource_id import fold, originator_id
-from infra.database.session import Session
+from infra.database.session import Insert, Session
 from infra.log.record import Recorded, decode_record
 
 COLUMNS = ("position", "originator_id", "originator_version", "topic", "recorded_at", "command_id", "record")
@@ -35,9 +35,8 @@ ALTER TABLE events ADD PRIMARY KEY (position);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: the record and the columns that are derived from it.
+class Row(NamedTuple):
+    """One row in the order of COLUMNS: the record and the columns that are derived from it.
 
     `command_id` stands only in the row of a command's first event, so that its index finds the command once.
     """
@@ -50,30 +49,19 @@ class Row:
     command_id: str | None
     record: bytes
 
-    def fields(self) -> tuple[object, ...]:
-        """Return the values in the order of COLUMNS."""
-        return (
-            self.position,
-            self.originator_id,
-            self.originator_version,
-            self.topic,
-            self.recorded_at,
-            self.command_id,
-            self.record,
-        )
-
 
 def row_of(recorded: Recorded, record: bytes) -> Row:
     """Derive the row of a decoded record."""
-    event = recorded.event
+    position, recorded_at, event = recorded
+    command = event["command"]
     return Row(
-        position=recorded.position,
-        originator_id=originator_id(fold(event["resource"])),
-        originator_version=event["sequence"],
-        topic=event["type"],
-        recorded_at=to_microseconds(recorded.recorded_at),
-        command_id=event["command"]["id"] if event["command"]["index"] == 1 else None,
-        record=record,
+        position,
+        originator_id(fold(event["resource"])),
+        event["sequence"],
+        event["type"],
+        to_microseconds(recorded_at),
+        command["id"] if command["index"] == 1 else None,
+        record,
     )
 
 
@@ -93,7 +81,12 @@ def create_indexes(session: Session) -> None:
 
 def insert(session: Session, rows: Iterable[Row]) -> None:
     """Append rows; Conflict if a position, a resource's sequence or a command id is taken."""
-    session.bulk_insert("events", COLUMNS, (row.fields() for row in rows))
+    session.bulk_insert("events", COLUMNS, rows)
+
+
+def insertion(rows: Sequence[Row]) -> Insert:
+    """Return the change that appends rows."""
+    return Insert("events", COLUMNS, rows)
 
 
 def records(session: Session, *, after: int = 0, until: int | None = None) -> Iterator[bytes]:
@@ -103,6 +96,15 @@ def records(session: Session, *, after: int = 0, until: int | None = None) -> It
         "SELECT record FROM events WHERE position > ? AND position <= ? ORDER BY position", (after, stop)
     ):
         yield record
+
+
+def size_bytes(session: Session, after: int, until: int) -> int:
+    """Return how many bytes the records with `after < position <= until` have together; this does not read them."""
+    [(found,)] = session.execute(
+        "SELECT CAST(coalesce(sum(length(record)), 0) AS BIGINT) FROM events WHERE position > ? AND position <= ?",
+        (after, until),
+    )
+    return int(found)
 
 
 def record_at(session: Session, position: int) -> Recorded | None:
@@ -123,15 +125,20 @@ def first_of_commands(session: Session, command_ids: Sequence[str]) -> Iterator[
 def position_at(session: Session, instant_us: int) -> int:
     """Return the last position recorded at or before an instant, 0 if none.
 
-    Recorded-at never falls, so halving finds it.
+    Recorded-at never falls, so halving finds it: in one statement, as each half would cost a round trip.
     """
-    [(last,)] = session.execute("SELECT position FROM log_head")
-    low, high = 0, int(last)
-    while low < high:
-        middle = (low + high + 1) // 2
-        [(recorded_at,)] = session.execute("SELECT recorded_at FROM events WHERE position = ?", (middle,))
-        if recorded_at <= instant_us:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    [(position,)] = session.execute(
+        """
+        WITH RECURSIVE halves (low, high) AS (
+            SELECT CAST(0 AS BIGINT), position FROM log_head
+            UNION ALL
+            SELECT CASE WHEN recorded_at <= ? THEN position ELSE low END,
+                   CASE WHEN recorded_at <= ? THEN high ELSE position - 1 END
+            FROM halves JOIN events ON position = (low + high + 1) / 2
+            WHERE low < high
+        )
+        SELECT low FROM halves WHERE low = high
+        """,
+        (instant_us, instant_us),
+    )
+    return int(position)

@@ -1,13 +1,13 @@
 """The head of the log: one row that every append locks, and that says what the store is and how far it goes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from domain.errors import Corrupt, Refused, Unavailable
 from domain.instant import from_microseconds
 from domain.release import RELEASE
-from infra.database.session import Session
+from infra.database.session import Row, Session, Update
 from infra.log.merkle import Frontier
 from projections.digest import Digest
 from projections.version import FOLD_GENERATION
@@ -92,7 +92,11 @@ def read(session: Session, *, lock: bool = False) -> Head:
         raise Unavailable(
             "there is no Resurgam store here: run `resurgam init` for a new deployment, or `resurgam recover`"
         )
-    rows = session.execute(f"SELECT {COLUMNS} FROM log_head" + (session.for_update if lock else ""))
+    select = f"SELECT {COLUMNS} FROM log_head"
+    return _head(session.lock(select)[0] if lock else session.execute(select))
+
+
+def _head(rows: Sequence[Row]) -> Head:
     if len(rows) != 1:
         raise Corrupt("log_head does not hold exactly one row")
     deployment, epoch, parent, position, recorded_at, frontier, digest, release, store_format, generation, mode = rows[
@@ -118,7 +122,16 @@ def read(session: Session, *, lock: bool = False) -> Head:
 
 def read_open(session: Session, *, lock: bool = False) -> Head:
     """Return the head of a store that this program may use, or refuse by name."""
-    head = read(session, lock=lock)
+    return _checked(read(session, lock=lock))
+
+
+def lock_open(session: Session) -> tuple[Head, int]:
+    """Lock the head of a store that this program may use; return it and the time since it is locked."""
+    rows, now_us = session.lock(f"SELECT {COLUMNS} FROM log_head")
+    return _checked(_head(rows)), now_us
+
+
+def _checked(head: Head) -> Head:
     if head.release != RELEASE:
         raise Refused(
             f"the store is of release {head.release}, this is {RELEASE}: use the program of that release, or update"
@@ -144,6 +157,12 @@ def write(session: Session, head: Head) -> None:
     """Replace the row; the caller holds its lock."""
     names = ", ".join(f"{name.strip()} = ?" for name in COLUMNS.split(","))
     session.execute(f"UPDATE log_head SET {names}", _row(head))
+
+
+def growth(head: Head) -> Update:
+    """Return the change that makes a locked row this head, which the log grew to."""
+    values = (head.position, head.recorded_at, head.frontier.to_bytes(), head.digest.to_bytes(), 1)
+    return Update("log_head", ("position", "recorded_at", "frontier", "digest"), ("only_row",), (), [values])
 
 
 def swap_mode(session: Session, before: str, after: str) -> Head:

@@ -29,7 +29,9 @@ def put(session: Session, name: str, value: bytes) -> None:
 
 def with_prefix(session: Session, prefix: str) -> dict[str, bytes]:
     """Return the facts whose names begin with a prefix."""
+    # A range, which the key's index finds: a prefix's last character and the next one enclose what begins with it.
+    end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
     rows = session.execute(
-        "SELECT name, value FROM local_facts WHERE substr(name, 1, ?) = ? ORDER BY name", (len(prefix), prefix)
+        "SELECT name, value FROM local_facts WHERE name >= ? AND name < ? ORDER BY name", (prefix, end)
     )
     return {name: bytes(value) for name, value in rows}

@@ -1,12 +1,15 @@
 """Records: the exact bytes of events in the log, specified in docs/reference/record.md."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple
 
-from domain.errors import Corrupt, Usage
+from orjson import JSONDecodeError, loads
+
+from domain.errors import Corrupt
 from domain.event import Event
-from domain.instant import canonical
+from domain.instant import is_canonical
 from infra.canonical_json import decode_canonical, encode
 
 FORMAT = 1
@@ -18,19 +21,27 @@ TAIL = b'"}'
 RECORDED_AT_BYTES = 27
 POSITION_MAX = 2**63 - 1
 
-EVENT_MEMBERS: Mapping[str, type] = {
-    "actor": dict,
-    "command": dict,
-    "format": int,
-    "id": str,
-    "payload": dict,
-    "resource": str,
-    "schema": int,
-    "sequence": int,
-    "type": str,
-}
-ACTOR_MEMBERS: Mapping[str, type] = {"established": str, "host": str, "os_user": str}
-COMMAND_MEMBERS: Mapping[str, type] = {"count": int, "id": str, "index": int, "name": str, "sha256": str}
+
+class _Members:
+    """The members that an object must have and the exact type of each: `true` is no integer."""
+
+    def __init__(self, **types: type) -> None:
+        self._get = itemgetter(*types)
+        self._types = tuple(types.values())
+
+    def are_in(self, value: Any) -> bool:
+        try:
+            return type(value) is dict and tuple(map(type, self._get(value))) == self._types
+        except KeyError:
+            return False
+
+
+RECORD = _Members(event=dict, position=int, recorded_at=str)
+EVENT = _Members(
+    actor=dict, command=dict, format=int, id=str, payload=dict, resource=str, schema=int, sequence=int, type=str
+)
+ACTOR = _Members(established=str, host=str, os_user=str)
+COMMAND = _Members(count=int, id=str, index=int, name=str, sha256=str)
 
 Established = Literal["declared", "os-user", "token", "system"]
 
@@ -45,8 +56,7 @@ class Actor:
     principal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """What every event of one command shares: the command, who sent it, and why."""
 
     command_id: str
@@ -59,13 +69,12 @@ class Cause:
     effective_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """A decoded record. `event` is the inner event's JSON as stored, before any upcasting."""
 
     position: int
     recorded_at: str
-    event: Mapping[str, Any] = field(repr=False)
+    event: Mapping[str, Any]
 
     @property
     def resource(self) -> str:
@@ -132,36 +141,56 @@ def unframe(record: bytes) -> tuple[bytes, int, str]:
 
 def decode_record(record: bytes) -> Recorded:
     """Return the record's content; Corrupt unless its bytes are canonical and every member is there, in its form."""
-    value = decode_canonical(record, "a record")
-    if not _has(value, {"event": dict, "position": int, "recorded_at": str}) or len(value) != 3:
+    return _checked_record(decode_canonical(record, "a record"))
+
+
+def decode_proven(record: bytes) -> Recorded:
+    """Return the content of a record whose bytes were proven to be those that a log holds; Corrupt if it has no parts.
+
+    Five times as fast as `decode_record`. The members of the event are not looked at: `flawed` is for whoever stumbles.
+    """
+    try:
+        value = loads(record)
+        return Recorded(value["position"], value["recorded_at"], value["event"])
+    except (JSONDecodeError, TypeError, LookupError):
+        raise flawed(record) from None
+
+
+def flawed(record: bytes) -> Corrupt:
+    """Return what is wrong with a proven record that could not be used."""
+    try:
+        decode_record(record)
+    except Corrupt as error:
+        return error
+    return Corrupt("a record has members of another form than its type promises")
+
+
+def _checked_record(value: Any) -> Recorded:
+    if not RECORD.are_in(value) or len(value) != 3:
         raise Corrupt("a record does not consist of event, position and recorded_at")
-    position, recorded_at = value["position"], value["recorded_at"]
-    what = f"the record at position {position}"
-    if not 1 <= position <= POSITION_MAX or not _is_canonical_instant(recorded_at):
-        raise Corrupt(f"{what} has no position or no recorded_at")
-    return Recorded(position, recorded_at, checked_event(value["event"], what))
+    position, recorded_at, event = value["position"], value["recorded_at"], value["event"]
+    if not 1 <= position <= POSITION_MAX or not is_canonical(recorded_at):
+        raise Corrupt(f"the record at position {position} has no position or no recorded_at")
+    if (flaw := _flaw(event)) is not None:
+        raise Corrupt(f"the record at position {position} {flaw}")
+    return Recorded(position, recorded_at, event)
 
 
 def checked_event(value: Any, what: str) -> Mapping[str, Any]:
     """Return an inner event; Corrupt, naming `what` holds it, unless every member is there, in its form."""
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise Corrupt(f"{what} is not of format {FORMAT}")
-    parts = ((value, EVENT_MEMBERS), (value.get("actor"), ACTOR_MEMBERS), (value.get("command"), COMMAND_MEMBERS))
-    if not all(_has(part, members) for part, members in parts):
-        raise Corrupt(f"{what} lacks a member that every event has, or holds one in another form")
-    command = value["command"]
-    if not 1 <= command["index"] <= command["count"] or min(value["sequence"], value["schema"]) < 1:
-        raise Corrupt(f"{what} has an index, a sequence or a schema that cannot be")
-    return value
+    if (flaw := _flaw(value)) is not None:
+        raise Corrupt(f"{what} {flaw}")
+    checked: Mapping[str, Any] = value
+    return checked
 
 
-def _has(value: Any, members: Mapping[str, type]) -> bool:
-    """Whether each member is there and of exactly that type: `true` is no integer."""
-    return isinstance(value, dict) and all(type(value.get(name)) is form for name, form in members.items())
-
-
-def _is_canonical_instant(text: str) -> bool:
-    try:
-        return canonical(text) == text
-    except Usage:
-        return False
+def _flaw(event: Any) -> str | None:
+    """Return what is wrong with an inner event, None if nothing is."""
+    if not isinstance(event, dict) or event.get("format") != FORMAT:
+        return f"is not of format {FORMAT}"
+    if not (EVENT.are_in(event) and ACTOR.are_in(event["actor"]) and COMMAND.are_in(event["command"])):
+        return "lacks a member that every event has, or holds one in another form"
+    command = event["command"]
+    if not 1 <= command["index"] <= command["count"] or event["sequence"] < 1 or event["schema"] < 1:
+        return "has an index, a sequence or a schema that cannot be"
+    return None

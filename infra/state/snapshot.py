@@ -1,21 +1,31 @@
 """Reads the temporal tables as of one position, within one transaction of the database."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from domain.event import State
 from domain.resource import Resource
-from domain.resource_id import fold
+from domain.resource_id import fold, originator_id
 from infra.canonical_json import decode
-from infra.database.session import Session
-from projections.version import OPEN, Version
+from infra.database.session import Row, Session
+from projections.version import OPEN, LinkKey, Version
 from projections.view import Difference, Step
 
+# A plus keeps a column from the planner, which without statistics takes a condition that nearly every row meets for
+# one that finds few of them.
 AS_OF = "valid_from <= ? AND valid_to > ?"
+BEGUN = "valid_from > ? AND valid_from <= ? AND +valid_to > ?"
+ENDED = f"valid_to > ? AND valid_to <= ? AND valid_to < {OPEN} AND +valid_from <= ?"
+OF_RESOURCE = (
+    "FROM events JOIN versions ON valid_from = position WHERE originator_id = ? AND +position <= ? "
+    "ORDER BY originator_version"
+)
 
 
 class Snapshot:
-    """A View (see projections.view) over a session's snapshot, as of `position`."""
+    """A View (see projections.view) over a session's snapshot, as of `position`.
+
+    The versions of a resource are found through the index of the log, as each record began one.
+    """
 
     def __init__(self, session: Session, position: int) -> None:
         self._session = session
@@ -24,10 +34,10 @@ class Snapshot:
     def find(self, resource_id: str) -> Resource | None:
         """See domain.resource.World."""
         rows = self._session.execute(
-            f"SELECT kind, sequence, state FROM versions WHERE resource = ? AND {AS_OF}",
-            (fold(resource_id), self.position, self.position),
+            f"SELECT kind, sequence, state {OF_RESOURCE} DESC LIMIT 1",
+            (originator_id(fold(resource_id)), self.position),
         )
-        return _resource(*rows[0]) if rows else None
+        return _resource(*rows[0]) if rows and rows[0][2] else None
 
     def sources(self, target: str, relation: str) -> Sequence[str]:
         """See domain.resource.World."""
@@ -39,28 +49,35 @@ class Snapshot:
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
         """See projections.view.View."""
-        return self._resources("kind = ? AND ", (kind,))
+        rows = self._session.stream(
+            f"SELECT kind, sequence, state FROM versions WHERE kind = ? AND +{AS_OF} AND length(state) > 0 "
+            "ORDER BY resource",
+            (kind, self.position, self.position),
+        )
+        return (_resource(*row) for row in rows)
 
     def all(self) -> Iterator[Resource]:
         """See projections.view.View."""
-        return self._resources("", ())
+        rows = self._session.stream(
+            f"SELECT kind, sequence, state FROM versions WHERE {AS_OF} AND length(state) > 0 ORDER BY valid_from",
+            (self.position, self.position),
+        )
+        return (_resource(*row) for row in rows)
 
     def history(self, resource_id: str) -> list[Step]:
         """See projections.view.View."""
         rows = self._session.execute(
-            "SELECT valid_from, sequence, kind, state FROM versions "
-            "WHERE resource = ? AND valid_from <= ? ORDER BY valid_from",
-            (fold(resource_id), self.position),
+            f"SELECT valid_from, sequence, kind, state {OF_RESOURCE}",
+            (originator_id(fold(resource_id)), self.position),
         )
         return [Step(since, sequence, kind, _state(state)) for since, sequence, kind, state in rows]
 
     def changed_since(self, position: int) -> Iterator[Difference]:
-        """See projections.view.View. Takes O(rows that opened or closed in between)."""
-        before = self._ended(position)
-        after = self._begun(position)
-        for resource in sorted(before.keys() | after.keys()):
-            kind = (after.get(resource) or before[resource])[0]
-            old, new = before.get(resource, (kind, b""))[1], after.get(resource, (kind, b""))[1]
+        """See projections.view.View. Takes O(rows that began or ended in between)."""
+        before = self._states(ENDED, position, self.position, position)
+        after = self._states(BEGUN, position, self.position, self.position)
+        for resource, (kind, new) in sorted(after.items()):  # whatever ended was followed by what began
+            old = before.get(resource, (kind, b""))[1]
             if old != new:
                 yield Difference(resource, kind, _state(old), _state(new))
 
@@ -72,31 +89,10 @@ class Snapshot:
         )
         return dict(rows)
 
-    def _resources(self, where: str, parameters: tuple[object, ...]) -> Iterator[Resource]:
-        rows = self._session.stream(
-            f"SELECT kind, sequence, state FROM versions WHERE {where}{AS_OF} AND length(state) > 0 ORDER BY resource",
-            (*parameters, self.position, self.position),
-        )
-        for row in rows:
-            found = _resource(*row)
-            if found is not None:
-                yield found
-
-    def _ended(self, position: int) -> dict[str, tuple[str, bytes]]:
-        """Return what was open at `position` and ended by now."""
-        rows = self._session.execute(
-            "SELECT resource, kind, state FROM versions WHERE valid_to > ? AND valid_to <= ? AND valid_from <= ?",
-            (position, self.position, position),
-        )
-        return {resource: (kind, bytes(state)) for resource, kind, state in rows}
-
-    def _begun(self, position: int) -> dict[str, tuple[str, bytes]]:
-        """Return what began after `position` and is open now."""
-        rows = self._session.execute(
-            "SELECT resource, kind, state FROM versions WHERE valid_from > ? AND valid_from <= ? AND valid_to > ?",
-            (position, self.position, self.position),
-        )
-        return {resource: (kind, bytes(state)) for resource, kind, state in rows}
+    def _states(self, condition: str, *positions: int) -> dict[str, tuple[str, bytes]]:
+        """Return (kind, state) of each resource whose version meets a condition, which none meets with two."""
+        rows = self._session.execute(f"SELECT resource, kind, state FROM versions WHERE {condition}", positions)
+        return {resource: (kind, state) for resource, kind, state in rows}
 
 
 class HeadLoader:
@@ -106,40 +102,68 @@ class HeadLoader:
 
     def version(self, resource: str) -> Version | None:
         """See projections.current.Loader."""
-        rows = self.session.execute(
-            "SELECT kind, sequence, valid_from, state FROM versions "
-            "WHERE resource = ? ORDER BY valid_from DESC LIMIT 1",
-            (resource,),
-        )
-        if not rows:
-            return None
-        kind, sequence, valid_from, content = rows[0]
-        # The plus keeps SQLite from walking all open links by their own index.
-        links = self.session.execute(
-            "SELECT relation, target, valid_from FROM links WHERE source = ? AND +valid_to = ?", (resource, OPEN)
-        )
-        return Version(
-            resource=resource,
-            kind=kind,
-            sequence=sequence,
-            valid_from=valid_from,
-            state=_state(content),
-            content=bytes(content),
-            links={(relation, target): since for relation, target, since in links},
-        )
+        return self.versions([resource])[resource]
 
     def sources(self, target: str, relation: str) -> Iterable[str]:
         """See projections.current.Loader."""
-        rows = self.session.execute(
-            "SELECT source FROM links WHERE target = ? AND relation = ? AND valid_to = ?", (target, relation, OPEN)
+        return self.all_sources([(target, relation)])[target, relation]
+
+    def versions(self, resources: Sequence[str]) -> dict[str, Version | None]:
+        """Return what `version` does for each of these."""
+        newest = self.session.execute_each(
+            "SELECT kind, sequence, valid_from, state FROM events JOIN versions ON valid_from = position "
+            "WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1",
+            [(originator_id(resource),) for resource in resources],
         )
-        return [source for (source,) in rows]
+        rows = {resource: found[0] for resource, found in zip(resources, newest, strict=True) if found}
+        links = self.session.execute_each(
+            "SELECT relation, target, valid_from FROM links WHERE source = ? AND valid_to = ?",
+            [(resource, OPEN) for resource in rows],
+        )
+        versions: dict[str, Version | None] = dict.fromkeys(resources)
+        for (resource, row), linked in zip(rows.items(), links, strict=True):
+            versions[resource] = _version(resource, row, linked)
+        return versions
+
+    def all_sources(self, targets: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+        """Return what `sources` does for each of these pairs of target and relation."""
+        found = self.session.execute_each(
+            "SELECT source FROM links WHERE target = ? AND relation = ? AND valid_to = ?",
+            [(*target, OPEN) for target in targets],
+        )
+        return {target: [source for (source,) in rows] for target, rows in zip(targets, found, strict=True)}
+
+    def changed_since(self, position: int) -> Iterator[tuple[Version, list[LinkKey], list[LinkKey]]]:
+        """Yield the newest version of each resource that changed after a position, and its links since opened, closed.
+
+        A link that was opened and closed again in between is in neither list.
+        """
+        rows = self.session.execute(
+            "SELECT resource, kind, sequence, valid_from, state FROM versions WHERE valid_from > ? ORDER BY valid_from",
+            (position,),
+        )
+        newest = {row[0]: row[1:] for row in rows}
+        all_links = self.session.execute_each(
+            "SELECT relation, target, valid_from, valid_to FROM links WHERE source = ? AND valid_to > ?",
+            [(resource, position) for resource in newest],
+        )
+        for (resource, row), links in zip(newest.items(), all_links, strict=True):
+            linked = [link[:3] for link in links if link[3] == OPEN]
+            opened = [(relation, target) for relation, target, since in linked if since > position]
+            closed = [link[:2] for link in links if link[3] != OPEN and link[2] <= position]
+            yield _version(resource, row, linked), opened, closed
+
+
+def _version(resource: str, row: Row, links: Iterable[Row]) -> Version:
+    kind, sequence, valid_from, content = row
+    linked = {(relation, target): since for relation, target, since in links}
+    return Version(resource, kind, sequence, valid_from, _state(content), bytes(content), linked)
 
 
 def _state(content: bytes) -> State | None:
-    return decode(bytes(content), "a stored state") if content else None
+    return decode(content, "a stored state") if content else None
 
 
-def _resource(kind: str, sequence: int, content: Any) -> Resource | None:
-    state = _state(content)
-    return None if state is None else Resource(str(state["id"]), kind, sequence, state)
+def _resource(kind: str, sequence: int, content: bytes) -> Resource:
+    state: State = decode(content, "a stored state")
+    return Resource(str(state["id"]), kind, sequence, state)

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from infra.database.session import Session
-from projections.version import OPEN, Change, Version
+from infra.database.session import Insert, Session, Update
+from projections.version import OPEN, Change, LinkRow, Version, VersionRow
 
 VERSION_COLUMNS = ("resource", "sequence", "kind", "valid_from", "valid_to", "state")
 LINK_COLUMNS = ("source", "relation", "target", "valid_from", "valid_to")
-
-VersionRow = tuple[str, int, str, int, int, bytes]
-LinkRow = tuple[str, str, str, int, int]
 
 SCHEMA = """
 CREATE TABLE versions (
@@ -29,13 +26,12 @@ CREATE TABLE links (
 );
 """
 
-INDEXES = """
-CREATE UNIQUE INDEX versions_resource ON versions (resource, valid_from);
-CREATE INDEX versions_ended ON versions (valid_to, valid_from);
+INDEXES = f"""
+CREATE UNIQUE INDEX versions_begun ON versions (valid_from);
+CREATE INDEX versions_ended ON versions (valid_to) WHERE valid_to < {OPEN};
 CREATE INDEX versions_kind ON versions (kind, valid_to);
-CREATE UNIQUE INDEX links_source ON links (source, relation, target, valid_from);
+CREATE INDEX links_source ON links (source, valid_to);
 CREATE INDEX links_target ON links (target, relation, valid_to);
-CREATE INDEX links_ended ON links (valid_to, valid_from);
 """
 
 
@@ -50,33 +46,40 @@ def create_indexes(session: Session) -> None:
 
 
 def write(session: Session, changes: Sequence[Change]) -> None:
-    """Write the changes of one transaction, in the order of their positions.
+    """Write the changes of one transaction, in the order of their positions."""
+    session.apply(row_changes(changes))
 
-    Rows that began and ended within it are inserted whole; only rows of earlier transactions are updated.
+
+def row_changes(changes: Sequence[Change]) -> list[Insert | Update]:
+    """Return what changes in the tables with changes that follow each other.
+
+    Rows that begin and end with them are inserted whole; only rows of earlier ones are updated.
     """
     first = changes[0].after.valid_from if changes else 0
-    session.execute_many(
-        "UPDATE versions SET valid_to = ? WHERE resource = ? AND valid_from = ?",
-        [
-            (c.after.valid_from, c.after.resource, c.before.valid_from)
-            for c in changes
-            if c.before is not None and c.before.valid_from < first
-        ],
-    )
-    session.execute_many(
-        "UPDATE links SET valid_to = ? WHERE source = ? AND relation = ? AND target = ? AND valid_from = ?",
-        [
-            (c.after.valid_from, c.after.resource, relation, target, since)
-            for c in changes
-            for (relation, target), since in c.closed
-            if since < first
-        ],
-    )
-    rows = list(Rows(changes, first))
-    session.bulk_insert("versions", VERSION_COLUMNS, [version for version, _ in rows if version is not None])
-    links = [link for _, link in rows if link is not None]
-    if links:
-        session.bulk_insert("links", LINK_COLUMNS, links)
+    versions: list[VersionRow] = []
+    links: list[LinkRow] = []
+    for version, link in Rows(changes, first):
+        if version is not None:
+            versions.append(version)
+        elif link is not None:
+            links.append(link)
+    ended = [
+        (after.valid_from, before.valid_from)
+        for before, after, _, _ in changes
+        if before is not None and before.valid_from < first
+    ]
+    closed = [
+        (after.valid_from, after.resource, OPEN, *key, since)
+        for _, after, closing, _ in changes
+        for key, since in closing
+        if since < first
+    ]
+    return [
+        Insert("versions", VERSION_COLUMNS, versions),
+        Insert("links", LINK_COLUMNS, links),
+        Update("versions", ("valid_to",), ("valid_from",), (), ended),
+        Update("links", ("valid_to",), ("source", "valid_to"), ("relation", "target", "valid_from"), closed),
+    ]
 
 
 class Rows:
@@ -110,14 +113,3 @@ class Rows:
 def version_row(version: Version, valid_to: int) -> VersionRow:
     """Return a version as a row that ends at `valid_to`."""
     return (version.resource, version.sequence, version.kind, version.valid_from, valid_to, version.content)
-
-
-def open_version_row(version: Version) -> VersionRow:
-    """Return the newest version of a resource as a row."""
-    return version_row(version, OPEN)
-
-
-def open_link_rows(version: Version) -> Iterator[LinkRow]:
-    """Yield the links of the newest version of a resource as rows."""
-    for (relation, target), since in version.links.items():
-        yield (version.resource, relation, target, since, OPEN)

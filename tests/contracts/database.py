@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Conflict, Unavailable
-from infra.database.session import Database, Row, Session
+from infra.database.session import Database, Insert, Row, Session, Update
 from infra.database.url import open_database
 
 INT64_MAX = 2**63 - 1
@@ -292,3 +292,114 @@ class BulkContract:
                 if number % 5_000 == 0:
                     most = max(most, resident_bytes())
         assert most - before < 60_000_000, "150 MB were read"
+
+
+class ChangeContract:
+    """Many changes and many questions at once."""
+
+    COLUMNS = ("id", "name", "body")
+
+    def test_rows_are_inserted_and_updated_together(self, database: Database) -> None:
+        with database.write() as session:
+            insert(session, (1, "one", b"1"), (2, "two", b"2"), (3, "three", b"3"))
+        with database.write() as session:
+            session.apply(
+                [
+                    Insert("thing", self.COLUMNS, [(4, "four", b"\x00\xff"), (5, None, None), (6, "", b"")]),
+                    Update("thing", ("name", "body"), ("id",), (), [("first", b"", 1), ("third", b"'\\", 3)]),
+                    Update("counter", ("n",), ("n",), (), [(7, 0)]),
+                ]
+            )
+        assert things(database) == [
+            (1, "first", b""),
+            (2, "two", b"2"),
+            (3, "third", b"'\\"),
+            (4, "four", b"\x00\xff"),
+            (5, None, None),
+            (6, "", b""),
+        ]
+        assert counted(database) == 7
+
+    def test_a_row_is_updated_only_if_all_that_is_asked_of_it_is_so(self, database: Database) -> None:
+        with database.write() as session:
+            insert(session, (1, "one", b"1"), (2, "two", b"2"), (3, None, None))
+            session.apply(
+                [Update("thing", ("name",), ("id",), ("body",), [("x", 1, b"1"), ("y", 2, b"1"), ("z", 9, b"1")])]
+            )
+        assert [name for _, name, _ in things(database)] == ["x", "two", None]
+
+    def test_what_is_applied_is_seen_by_the_next_question_and_the_next_change(self, database: Database) -> None:
+        with database.write() as session:
+            session.apply([Insert("thing", self.COLUMNS, [(1, "one", b"")])])
+            assert session.execute("SELECT name FROM thing") == [("one",)]
+            session.apply([Update("thing", ("name",), ("id",), (), [("again", 1)])])
+        assert things(database) == [(1, "again", b"")]
+
+    def test_applying_nothing_changes_nothing(self, database: Database) -> None:
+        with database.write() as session:
+            session.apply([])
+            session.apply([Insert("thing", self.COLUMNS, []), Update("counter", ("n",), ("n",), (), [])])
+        assert (things(database), counted(database)) == ([], 0)
+
+    @pytest.mark.parametrize("count", [1, 2, 1_000])
+    def test_any_number_of_rows_is_applied(self, database: Database, count: int) -> None:
+        rows = [(number, f"näme {number}", number.to_bytes(8, "big", signed=True)) for number in range(-count, count)]
+        with database.write() as session:
+            session.apply([Insert("thing", self.COLUMNS, rows)])
+        assert things(database) == rows
+        with database.write() as session:
+            session.apply([Update("thing", ("name",), ("id",), (), [(f"new {row[0]}", row[0]) for row in rows])])
+        assert things(database) == [(number, f"new {number}", body) for number, _, body in rows]
+
+    def test_a_duplicate_among_the_changes_stores_none_of_them(self, database: Database) -> None:
+        with database.write() as session:
+            insert(session, (1, "one", b""))
+        with pytest.raises(Conflict), database.write() as session:
+            session.apply(
+                [
+                    Update("counter", ("n",), ("n",), (), [(1, 0)]),
+                    Insert("thing", self.COLUMNS, [(2, "two", b""), (1, "again", b"")]),
+                ]
+            )
+        assert (things(database), counted(database)) == ([(1, "one", b"")], 0)
+
+    def test_each_question_gets_its_own_rows(self, database: Database) -> None:
+        with database.write() as session:
+            insert(session, (1, "a", b"1"), (2, "b", b"2"), (3, "a", b"3"), (4, "ä", None))
+            select = "SELECT id, body FROM thing WHERE name = ? AND id > ? ORDER BY id DESC"
+            asked = [("a", 0), ("nobody", 0), ("a", 1), ("ä", 0), ("a", 0)]
+            answers = session.execute_each(select, asked)
+            assert answers == [session.execute(select, row) for row in asked]
+            assert answers[0] == [(3, b"3"), (1, b"1")]
+            assert session.execute_each(select, []) == []
+            assert session.execute_each("SELECT name FROM thing WHERE body = ?", [(b"2",)]) == [[("b",)]]
+
+    def test_a_locked_row_comes_with_the_time_since_which_it_is_locked(self, database: Database) -> None:
+        """Also in the first statement of a transaction, which has to wait for another one."""
+        entered, ended = threading.Event(), []
+
+        def slow() -> None:
+            with database.write() as session:
+                session.lock("SELECT n FROM counter")
+                session.execute("UPDATE counter SET n = 5")
+                entered.set()
+                time.sleep(0.3)
+                ended.append(session.now_us())
+
+        with ThreadPoolExecutor(1) as threads:
+            first = threads.submit(slow)
+            assert entered.wait(10)
+            with database.write() as session:
+                rows, now_us = session.lock("SELECT n FROM counter")
+                assert rows == [(5,)]
+                assert ended[0] <= now_us <= session.now_us()
+            first.result()
+
+    def test_a_row_may_be_locked_later_in_a_transaction_and_holds_every_type(self, database: Database) -> None:
+        with database.write() as session:
+            insert(session, (1, "ä?", b"\x00\xff"))
+            assert session.lock("SELECT id, name, body FROM thing")[0] == [(1, "ä?", b"\x00\xff")]
+        with database.write() as session:
+            assert session.lock("SELECT id, name, body FROM thing")[0] == [(1, "ä?", b"\x00\xff")]
+        with database.write() as session:
+            assert session.lock("SELECT id FROM thing WHERE id = 9")[0] == []

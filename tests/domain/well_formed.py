@@ -30,6 +30,9 @@ def check_change(change: Change) -> None:
     assert fold(str(state["id"])) == change.after.resource
     links = KINDS[change.after.kind].links
     assert list(links(state)) == list(links(json.loads(json.dumps(state)))), "links follow from the state alone"
+    of = KINDS[change.after.kind]
+    read = {name: state[name] for name in ("id", *of.linked_by) if name in state}
+    assert list(links(read)) == list(links(state)), f"links of a {of.name} follow from its id and {of.linked_by} alone"
     for relation, target in links(state):
         assert len(fold(target).encode()) <= BYTES_MAX, (
             f"{relation} of {change.after.resource} is too long for an index"

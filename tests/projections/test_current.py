@@ -9,7 +9,7 @@ from domain.event import Event
 from domain.principal import principal_id as principal
 from domain.resource_id import fold
 from domain.user import user_key
-from projections.current import Current
+from projections.current import Current, Foresight
 from projections.version import Version, change
 from tests.domain.scenario import encode
 from tests.projections.histories import GROUPS, NAMES, USERS, Truth, histories, lower, truths, user_created
@@ -96,3 +96,30 @@ def test_after_forgetting_the_world_is_what_is_stored() -> None:
 def test_a_world_without_a_loader_starts_empty() -> None:
     assert Current().find("/a") is None
     assert Current().sources("/a", "key") == []
+
+
+def test_a_foresight_tells_what_is_not_known_and_asks_nobody() -> None:
+    stored = Stored()
+    world = Current(stored)
+    world.apply(change(None, 1, [user_created("User-1", "a@b")], encode))
+    world.sources(user_key("a@b"), "key")
+    stored.asked.clear()
+    foresight = Foresight(world)
+    found = foresight.find(principal("User-1"))
+    assert found is not None
+    assert list(foresight.sources(user_key("A@b"), "key")) == [lower(principal("User-1"))]
+    assert foresight.unknown() == ([], [])
+    assert foresight.find("/Nobody") is None
+    assert list(foresight.sources("/Nobody", "member")) == []
+    assert foresight.unknown() == (["/nobody"], [("/nobody", "member")])
+    assert stored.asked == []
+
+
+def test_what_was_learned_is_not_asked_for_and_keeps_what_was_accepted_before() -> None:
+    stored = Stored()
+    world = Current(stored)
+    world.apply(change(None, 1, [user_created("User-1", "a@b")], encode))
+    world.learn({"/nobody": None}, {(user_key("a@b"), "key"): ["/another"]})
+    assert list(world.sources(user_key("a@b"), "key")) == sorted(["/another", lower(principal("User-1"))])
+    assert world.find("/Nobody") is None
+    assert stored.asked == []

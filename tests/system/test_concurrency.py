@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,14 +96,14 @@ class TestSixteenWriters:
             (first(resources, "role-assignment", user_id(101)), "assignment"),
             (first(resources, "subscription", "limited-2"), "is subscribed 3 times"),
         ):
-            found = contention.broken_rules([*resources, replace(twin, id=twin.id + "x")])
+            found = contention.broken_rules([*resources, twin._replace(id=twin.id + "x")])
             assert len(found) == 1
             assert broken in found[0]
         plan = first(resources, "plan", "lasting")
         assert len(contention.broken_rules([each for each in resources if each is not plan])) == contention.ROUNDS
         there = first(resources, "group-membership", "group-3")
         ends = {"groupId": there.state["memberId"], "memberId": there.state["groupId"]}
-        back = replace(there, id="/back", state={"id": "/back", **ends})
+        back = there._replace(id="/back", state={"id": "/back", **ends})
         assert all("is a member of itself" in each for each in contention.broken_rules([*resources, back]))
         assert len(contention.broken_rules([*resources, back])) == 2
 

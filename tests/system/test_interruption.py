@@ -1,6 +1,7 @@
 """kill -9 at many moments of a backup run and of a recovery: the next run succeeds, and nothing is half done."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,20 +9,31 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Refused
+from infra.backup import compaction, segment
 from infra.control_plane import store
 from infra.control_plane.plane import ControlPlane
 from infra.database.url import open_database
 from infra.keys.root_key import FileRootKey
-from tests.backup_estate import estate, is_empty, lived_in, records_of, recover, set_secret, verify
+from tests.backup_estate import (
+    Estate,
+    estate,
+    is_empty,
+    lived_in,
+    records_of,
+    recover,
+    set_secret,
+    verify,
+)
+from tests.infra.control_plane.installation import ROOT_KEY
 
 MOMENTS = 8
 KILLED = -9
 
 # Python calls a profile function at each call and return, of C functions too: a fine and repeatable clock of moments.
 PROGRAM = """
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
-from infra.backup import run
+from infra.backup import compaction, run, segment
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from infra.control_plane.plane import host_clock
@@ -29,6 +41,8 @@ from infra.database.url import open_database
 from tests.backup_estate import ROOT_KEY, recover
 
 action, url, root, folder, kill_at = sys.argv[1:]
+if action == "run without compaction":
+    segment.RECORDS_MAX, compaction.KEYRINGS_MIN = 1, 1_000
 ticks, last = 0, int(kill_at)
 
 def tick(frame, event, argument):
@@ -38,8 +52,9 @@ def tick(frame, event, argument):
         os.kill(os.getpid(), signal.SIGKILL)
 
 database = open_database(url, create=True)
+threading.setprofile(tick)
 sys.setprofile(tick)
-if action == "run":
+if action.startswith("run"):
     run.run(database, ROOT_KEY, Repository.open_or_create(DirectoryStore(Path(root), create=True)), host_clock)
 else:
     recover(database, Path(folder), Path(root))
@@ -65,14 +80,19 @@ def moments(ticks: int) -> list[int]:
     return [*spread, *(ticks - ticks * n // 100 for n in (6, 4, 2, 1))]
 
 
-def test_a_backup_run_killed_at_any_moment_is_taken_up_by_the_next(tmp_path: Path, store_url: str) -> None:
+def test_a_backup_run_killed_at_any_moment_is_taken_up_by_the_next(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action = "run without compaction"  # which would make one run longer than another
+    monkeypatch.setattr(segment, "RECORDS_MAX", 1)
+    monkeypatch.setattr(compaction, "KEYRINGS_MIN", 1_000)
     with estate(tmp_path, store_url) as made:
         lived_in(made)
         made.record(set_secret("Database", "third"))
-        ticks = ticks_of(act("run", store_url, made.root, tmp_path))
+        ticks = ticks_of(act(action, store_url, made.root, tmp_path))
         for n, moment in enumerate(moments(ticks)):
             made.record(set_secret("Database", f"value {n}"))
-            killed = act("run", store_url, made.root, tmp_path, moment)
+            killed = act(action, store_url, made.root, tmp_path, moment)
             assert killed.returncode == KILLED, killed.stderr
             found = made.verify()  # whatever the moment was, the repository tells no lie
             made.back_up()
@@ -80,6 +100,33 @@ def test_a_backup_run_killed_at_any_moment_is_taken_up_by_the_next(tmp_path: Pat
             assert after.records == made.plane.head().position
             assert after.manifests - found.manifests in (0, 1)
         assert not made.back_up().is_new
+
+
+def test_a_compacting_backup_run_killed_at_any_moment_is_taken_up_by_the_next(tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    with estate(before) as made:
+        lived_in(made)
+        for n in range(5):  # eight keyring files, and enough records to compact
+            made.record(set_secret("Database", f"value {n}"))
+            made.back_up()
+        made.record(*(set_secret("Database", f"later {n}") for n in range(30)))
+        segments, keyrings = len(made.newest.segments), len(made.newest.keyring)
+    counted = Path(shutil.copytree(before, tmp_path / "counted"))
+    ticks = ticks_of(act("run", f"sqlite:///{counted}/store.db", counted / "repository", counted))
+    for n, moment in enumerate(moments(ticks)):
+        folder = Path(shutil.copytree(before, tmp_path / str(n)))
+        url = f"sqlite:///{folder}/store.db"
+        killed = act("run", url, folder / "repository", folder, moment)
+        assert killed.returncode == KILLED, killed.stderr
+        database = open_database(url)
+        after = Estate(folder, database, ControlPlane(database, ROOT_KEY))
+        after.verify()
+        after.back_up()
+        assert after.verify().records == after.plane.head().position
+        assert len(after.newest.segments) < segments
+        assert len(after.newest.keyring) < keyrings
+        database.close()
 
 
 def test_a_recovery_killed_at_any_moment_leaves_the_target_empty_and_runs_again(tmp_path: Path, store_url: str) -> None:

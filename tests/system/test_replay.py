@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,8 @@ from infra.backup.stores.directory import DirectoryStore
 from infra.control_plane import recovery, store
 from infra.control_plane.plane import host_clock
 from infra.control_plane.recovery import Wish
-from infra.log.record import decode_record
+from infra.log.page import paged
+from infra.state import newest
 from infra.state.snapshot import Snapshot
 from projections.timeline import Timeline
 from projections.version import Version
@@ -37,17 +39,18 @@ at_once = st.integers(1, 30)
 
 @both_ways
 @RANDOM
-@given(history=histories(), size=at_once)
+@given(
+    history=histories(), size=at_once, page=st.integers(1, 50), recent=st.sampled_from([1, 2, 10, newest.RECENT_MAX])
+)
 def test_state_that_is_rebuilt_from_the_records_is_row_for_row_the_one_that_the_writer_kept(
-    places: Places, engine: str, other: str, history: list[Step], size: int
+    places: Places, engine: str, other: str, history: list[Step], size: int, page: int, recent: int
 ) -> None:
     with places.store(engine) as kept, places.store(other) as anew:
         told = founded(kept)
         told.tell(history, size)
-        with anew.write() as session:
+        with anew.write() as session, patch.object(newest, "RECENT_MAX", recent):
             store.create(session, with_indexes=False)
-            loaded = ((record, decode_record(record)) for record in records(kept))
-            rebuilt = rebuild.rebuild(session, loaded, Limit())
+            rebuilt = rebuild.rebuild(session, paged(records(kept), page), Limit(), None)
             store.create_indexes(session)
         at = told.plane.head()
         assert state_rows(anew) == state_rows(kept)

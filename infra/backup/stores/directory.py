@@ -135,15 +135,14 @@ class DirectoryStore:
             raise Unavailable(f"cannot read {self._root / name}: not a regular file")
 
     def _names(self, folder: str, prefix: str, after: str) -> Iterator[str]:
-        for name in self._entries(folder):
-            if not name.endswith("/"):
-                if name.startswith(prefix) and name > after:
-                    yield name
-            elif (name.startswith(prefix) or prefix.startswith(name)) and (name > after or after.startswith(name)):
+        for name in self._entries(folder, prefix, after):
+            if name.endswith("/"):
                 yield from self._names(name, prefix, after)
+            else:
+                yield name
 
-    def _entries(self, folder: str) -> Sequence[str]:
-        """What a folder holds, sorted; the name of a folder ends with a slash, so that it sorts as its objects do.
+    def _entries(self, folder: str, prefix: str, after: str) -> Sequence[str]:
+        """What of a folder a listing asks for, sorted; a folder's name ends with a slash, to sort as its objects do.
 
         Whatever has an object's name and is no folder counts as an object, links and pipes too: they fail when they
         are read, and do not hide.
@@ -151,10 +150,16 @@ class DirectoryStore:
         with _reporting("list", self._root / folder):
             try:
                 with self._folder(folder.split("/")[:-1]) as descriptor, os.scandir(descriptor) as entries:
-                    found = [(folder + entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+                    found = [
+                        name
+                        for entry in entries
+                        if _is_asked_for(
+                            name := folder + entry.name + "/" * entry.is_dir(follow_symlinks=False), prefix, after
+                        )
+                    ]
             except FileNotFoundError:  # removed since its parent was listed
                 return ()
-        return sorted(f"{name}/" if is_folder else name for name, is_folder in found if is_name(name))
+        return sorted(name for name in found if is_name(name.removesuffix("/")))
 
     @contextmanager
     def _folder(self, folders: Sequence[str], *, create: bool = False) -> Iterator[int]:
@@ -204,6 +209,13 @@ def _parts(name: str) -> tuple[list[str], str]:
     check_name(name)
     *folders, last = name.split("/")
     return folders, last
+
+
+def _is_asked_for(name: str, prefix: str, after: str) -> bool:
+    """Whether a listing yields an object of that name, or may yield one of a folder, whose name ends with a slash."""
+    if name.endswith("/"):
+        return (name.startswith(prefix) or prefix.startswith(name)) and (name > after or after.startswith(name))
+    return name > after and name.startswith(prefix)
 
 
 def _make_directory(root: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import Corrupt
 from infra.backup import keyring_file, lines_file
-from infra.backup.keyring_file import Contents, next_is_base
+from infra.backup.keyring_file import Contents
 from infra.backup.lines_file import with_file_key
 from infra.backup.manifest import KeyringEntry
 from infra.canonical_json import encode
@@ -87,13 +87,3 @@ def test_a_keyring_of_another_form_is_refused(tmp_path: Path, lines: list[object
         applied(Contents(), tmp_path, map(encode, lines), entry(0, 9, 2))
     assert "AAAA" not in str(refusal.value)
     assert str(refusal.value).startswith("keyring 1 up to position 9")
-
-
-def test_a_base_is_written_when_deltas_outgrow_it() -> None:
-    assert next_is_base(())
-    assert not next_is_base((entry(0, 1, 5),))
-    assert not next_is_base((entry(0, 1, 5), entry(1, 2, 1_002)))
-    assert next_is_base((entry(0, 1, 5), entry(1, 2, 1_003)))
-    assert not next_is_base((entry(0, 1, 100_000), entry(1, 2, 51_000)))
-    assert next_is_base((entry(0, 1, 100_000), entry(1, 2, 26_000), entry(2, 3, 25_001)))
-    assert next_is_base(tuple(entry(n, n + 1, 1) for n in range(65)))

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped]  # it brings no annotations
@@ -53,6 +54,35 @@ def test_what_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, li
     assert read(data) == lines
     assert list(lines_file.read(data, with_file_key(found.file_key), "it")) == lines
     assert found.size_bytes == len(data)
+
+
+@given(lines=st.lists(st.binary().filter(lambda line: b"\n" not in line), min_size=1))
+def test_what_reads_back_otherwise_than_it_was_written_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
+) -> None:
+    path = tmp_path_factory.mktemp("lines") / "file"
+    found = lines_file.write(path, lines, [IDENTITY.recipient], allow_mixed=False)
+    lines_file.check(path.read_bytes(), found, "it")
+    for others in (lines[:-1], [*lines, b""], [*lines[:-1], lines[-1] + b"x"], [lines[0], b"", *lines[1:]]):
+        path.unlink()
+        other = lines_file.write(path, others, [IDENTITY.recipient], allow_mixed=False)
+        wrong = replace(other, lines=found.lines, content_sha256=found.content_sha256)
+        with pytest.raises(Corrupt, match=r"^it reads back with other lines than were written"):
+            lines_file.check(path.read_bytes(), wrong, "it")
+
+
+def test_a_line_with_a_line_feed_in_it_does_not_pass_for_one(tmp_path: Path) -> None:
+    found = lines_file.write(tmp_path / "file", [b"one\ntwo"], [IDENTITY.recipient], allow_mixed=False)
+    with pytest.raises(Corrupt, match="other lines than were written"):
+        lines_file.check((tmp_path / "file").read_bytes(), found, "it")
+
+
+def test_a_file_that_reads_back_damaged_is_refused(tmp_path: Path) -> None:
+    found = lines_file.write(tmp_path / "file", LINES, [IDENTITY.recipient], allow_mixed=False)
+    data = (tmp_path / "file").read_bytes()
+    for harmed in (data[:-1], data + b"x", data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]):
+        with pytest.raises(Corrupt, match=r"^it: age payload is damaged"):
+            lines_file.check(harmed, found, "it")
 
 
 def test_many_lines_are_read_in_order_across_all_boundaries(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """Rebuilding: records give the same rows and digest again, in whichever pages they are written."""
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from domain.errors import Corrupt, Refused
-from infra.backup import keyring_file, lines_file, rebuild, segment
+from domain.errors import Corrupt, Refused, Unavailable
+from infra.backup import folding, keyring_file, lines_file, rebuild, segment
 from infra.backup.comparison import compare
 from infra.backup.keyring_file import Contents
 from infra.backup.rebuild import Limit, Rebuilt
@@ -16,7 +18,9 @@ from infra.canonical_json import decode, encode
 from infra.control_plane import store
 from infra.database.session import Database
 from infra.database.url import open_database
-from infra.log.record import Recorded, decode_record
+from infra.log.page import Page, paged
+from infra.log.record import decode_record
+from infra.state import newest
 from tests.backup_estate import IDENTITY, TABLES, Estate, estate, lived_in, records_of, rows_of
 
 OPENER_OF = OpenerOf(lines_file.with_identities([IDENTITY]))
@@ -35,24 +39,31 @@ def target(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def rebuilt(target: Database, records: Iterator[tuple[bytes, Recorded]], limit: Limit = Limit()) -> Rebuilt:  # noqa: B008
+def rebuilt(
+    target: Database,
+    pages: Iterator[Page],
+    limit: Limit = Limit(),  # noqa: B008
+    keys: Contents | None = None,
+    *,
+    is_large: bool = False,
+) -> Rebuilt:
     with target.write() as session:
         store.create(session, with_indexes=False)
-        found = rebuild.rebuild(session, records, limit)
+        found = rebuild.rebuild(session, pages, limit, keys, is_large=is_large)
         store.create_indexes(session)
     return found
 
 
-def pairs(made: Estate) -> Iterator[tuple[bytes, Recorded]]:
+def pages(made: Estate) -> Iterator[Page]:
     return segment.read_all(made.repository, made.newest, OPENER_OF)
 
 
-@pytest.mark.parametrize("page_rows", [1, 7, 5_000])
-def test_rows_and_digest_are_the_same_in_pages_of_any_size(
-    made: Estate, target: Database, page_rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rebuild, "PAGE_ROWS", page_rows)
-    found = rebuilt(target, pairs(made))
+def single(made: Estate) -> Iterator[Page]:
+    """Yield the records of the backup in pages of one."""
+    return paged((record for page in pages(made) for record in page.records), 1)
+
+
+def assert_same(found: Rebuilt, made: Estate, target: Database) -> None:
     assert found.digest == made.plane.head().digest
     assert found.frontier == made.plane.head().frontier
     assert {measure.result for measure in compare(found, made.newest)} == {"equal"}
@@ -61,52 +72,87 @@ def test_rows_and_digest_are_the_same_in_pages_of_any_size(
         assert rows_of(target, table) == rows_of(made.database, table)
 
 
+@pytest.mark.parametrize("page_rows", [1, 7, 5_000])
+@pytest.mark.parametrize("recent_max", [1, 3, newest.RECENT_MAX])
+def test_rows_and_digest_are_the_same_in_pages_of_any_size(
+    made: Estate, target: Database, page_rows: int, recent_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "PAGE_ROWS", page_rows)
+    monkeypatch.setattr(folding, "PAGE_ROWS", page_rows)
+    monkeypatch.setattr(newest, "RECENT_MAX", recent_max)
+    assert_same(rebuilt(target, paged(records_of(made.database), page_rows)), made, target)
+
+
+def test_a_process_that_folds_gives_the_same_rows_digest_and_sealed_values(made: Estate, target: Database) -> None:
+    keys = keyring_file.read_all(made.repository, made.newest, OPENER_OF)
+    assert keys.live
+    assert_same(rebuilt(target, single(made), keys=keys, is_large=True), made, target)
+
+
 def test_another_digest_than_the_backup_s_is_refused(made: Estate, target: Database) -> None:
-    found = rebuilt(target, pairs(made))
+    found = rebuilt(target, pages(made))
     with pytest.raises(Corrupt, match=r"the rebuilt state digest is .*, the backup says 00"):
         compare(found, made.newest.model_copy(update={"state_digest": "00" * 64}))
 
 
 def test_a_digest_of_another_fold_generation_is_told_and_not_compared(made: Estate, target: Database) -> None:
     other = made.newest.model_copy(update={"state_digest": "00" * 64, "fold_generation": 0})
-    *_, digest = compare(rebuilt(target, pairs(made)), other)
+    *_, digest = compare(rebuilt(target, pages(made)), other)
     assert digest.result == "not made: the backup has fold generation 0, this release 1"
 
 
 def test_a_record_out_of_its_resource_s_turn_is_refused(made: Estate, target: Database) -> None:
-    def altered() -> Iterator[tuple[bytes, Recorded]]:
-        for record, recorded in pairs(made):
-            if recorded.event["sequence"] == 2:
-                value = decode(record, "record")
+    def altered() -> Iterator[bytes]:
+        for record in records_of(made.database):
+            value = decode(record, "record")
+            if value["event"]["sequence"] == 2:
                 value["event"]["sequence"] = 3
-                record = encode(value)
-            yield record, decode_record(record)
+            yield encode(value)
 
     with pytest.raises(Corrupt, match=r"is number 3 of .*, not 2"):
-        rebuilt(target, altered())
+        rebuilt(target, paged(altered()))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"position": 11}, "position 11 follows position 9"),
+        ({"recorded_at": "2001-01-01T00:00:00.000000Z"}, "position 10 was recorded before the position in front of it"),
+        ({"recorded_at": "soon"}, "has no position or no recorded_at"),
+    ],
+)
+def test_a_record_that_does_not_follow_the_one_before_it_is_refused(
+    made: Estate, target: Database, change: dict[str, object], message: str
+) -> None:
+    def altered() -> Iterator[bytes]:
+        for number, record in enumerate(records_of(made.database), 1):
+            yield encode({**decode(record, "record"), **(change if number == 10 else {})})
+
+    with pytest.raises(Corrupt, match=message):
+        rebuilt(target, paged(altered()))
 
 
 @pytest.mark.parametrize("change", [{"type": "unheard-of.happened"}, {"schema": 99}])
 def test_an_event_that_this_release_does_not_know_is_refused(
     made: Estate, target: Database, change: dict[str, object]
 ) -> None:
-    def altered() -> Iterator[tuple[bytes, Recorded]]:
-        for record, recorded in pairs(made):
+    def altered() -> Iterator[bytes]:
+        for record in records_of(made.database):
             value = decode(record, "record")
-            if recorded.position == 10:
+            if value["position"] == 10:
                 value["event"].update(change)
-            yield encode(value), decode_record(encode(value))
+            yield encode(value)
 
     with pytest.raises(Refused, match="use the release that recorded it"):
-        rebuilt(target, altered())
+        rebuilt(target, paged(altered()))
 
 
 def test_damage_is_passed_over_only_beyond_the_limit(made: Estate, target: Database) -> None:
-    def damaged() -> Iterator[tuple[bytes, Recorded]]:
-        for pair in pairs(made):
-            if pair[1].position == 21:
+    def damaged() -> Iterator[Page]:
+        for position, page in enumerate(single(made), 1):
+            if position == 21:
                 raise Damaged(Corrupt("gone"), 20)
-            yield pair
+            yield page
 
     instants = [decode_record(record).recorded_at for record in records_of(made.database)]
     for limit in (Limit(), Limit(position=21), Limit(instant=instants[19])):
@@ -117,24 +163,55 @@ def test_damage_is_passed_over_only_beyond_the_limit(made: Estate, target: Datab
 
 
 def test_a_limit_that_the_damaged_segment_holds_is_not_proven(made: Estate, target: Database) -> None:
-    def damaged() -> Iterator[tuple[bytes, Recorded]]:
-        for pair in pairs(made):
-            if pair[1].position == 20:
+    def damaged() -> Iterator[Page]:
+        for position, page in enumerate(single(made), 1):
+            if position == 20:
                 raise Damaged(Corrupt("gone"), 15)
-            yield pair
+            yield page
 
     with pytest.raises(Damaged):
         rebuilt(target, damaged(), Limit(position=17))
 
 
-def test_every_live_value_needs_its_key(made: Estate, target: Database) -> None:
-    found = rebuilt(target, pairs(made))
-    contents = keyring_file.read_all(made.repository, made.newest, OPENER_OF)
-    assert list(rebuild.check_keys(found, contents)) == []
-    for key_id, (key, added_at) in contents.live.items():
-        without = Contents({k: v for k, v in contents.live.items() if k != key_id}, contents.shredded)
+@pytest.mark.parametrize("is_large", [False, True], ids=["here", "in a process"])
+def test_every_live_value_needs_its_key(made: Estate, target: Database, is_large: bool) -> None:
+    keys = keyring_file.read_all(made.repository, made.newest, OPENER_OF)
+    for key_id, (key, added_at) in keys.live.items():
+        without = Contents({k: v for k, v in keys.live.items() if k != key_id}, keys.shredded)
         with pytest.raises(Corrupt, match=f"the keyring lacks the key {key_id} of /"):
-            list(rebuild.check_keys(found, without))
-        other = Contents({**contents.live, key_id: (replace(key, secret=bytes(32)), added_at)}, contents.shredded)
+            rebuilt(target, pages(made), keys=without, is_large=is_large)
+        other = Contents({**keys.live, key_id: (replace(key, secret=bytes(32)), added_at)}, keys.shredded)
         with pytest.raises(Corrupt, match="does not open"):
-            list(rebuild.check_keys(found, other))
+            rebuilt(target, pages(made), keys=other, is_large=is_large)
+    assert rebuilt(target, pages(made), keys=keys, is_large=is_large).lost == []
+
+
+def test_a_process_that_folds_tells_why_it_cannot(made: Estate, target: Database) -> None:
+    def altered() -> Iterator[bytes]:
+        for record in records_of(made.database):
+            yield record.replace(b'"schema":1,', b'"schema":7,')
+
+    with pytest.raises(Refused, match="use the release that recorded it") as refusal:
+        rebuilt(target, paged(altered(), 1), is_large=True)
+    assert refusal.value.rule == "known-events"
+
+
+def test_a_process_that_is_killed_while_it_folds_is_told_and_leaves_nothing(made: Estate, target: Database) -> None:
+    def killing() -> Iterator[Page]:
+        yield from single(made)
+        for worker in Path("/proc/self/task").glob("*/children"):
+            for child in worker.read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+
+    with pytest.raises(Unavailable, match="the process that folds records ended with status -9"):
+        rebuilt(target, killing(), is_large=True)
+    with target.read() as session:
+        assert not session.has_table("log_head")
+
+
+def test_an_error_of_the_database_ends_both_processes(made: Estate, target: Database) -> None:
+    with target.write() as session:
+        store.create(session)
+        session.execute("DROP TABLE versions")
+    with pytest.raises(Exception, match="versions"), target.write() as session:
+        rebuild.rebuild(session, single(made), Limit(), None, is_large=True)

@@ -72,6 +72,12 @@ def test_the_chain_is_read_oldest_first(made: Estate) -> None:
     assert [stored.manifest.sequence for stored in made.repository.chain(made.deployment)] == [1, 2, 3]
 
 
+def test_names_of_manifests_are_listed_from_a_sequence_on(made: Estate) -> None:
+    names = made.repository.manifest_names(made.deployment)
+    for since in range(5):
+        assert made.repository.manifest_names(made.deployment, since=since) == names[max(since - 1, 0) :]
+
+
 def test_missing_manifests_break_the_chain(root: Path, made: Estate) -> None:
     first, second, _ = sorted((root / made.deployment / "manifests").iterdir())
     kept = second.read_bytes()

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.errors import Corrupt, Refused, Unavailable, WrongKey
-from infra.backup import lines_file, memory, run, segment
+from infra.backup import compaction, lines_file, memory, run, segment
 from infra.backup.age import fingerprint
+from infra.backup.compaction import KEYRINGS_MIN
 from infra.backup.repository import Repository
 from infra.backup.run import Outcome
 from infra.backup.segment import OpenerOf
@@ -20,7 +23,8 @@ from infra.control_plane import store
 from infra.control_plane.plane import host_clock
 from infra.database.url import open_database
 from infra.keys.root_key import HeldRootKey
-from infra.log import head, local_fact
+from infra.log import event_table, head, local_fact
+from infra.log.merkle import Frontier, leaf_hash
 from infra.log.record import decode_record
 from tests.backup_estate import (
     IDENTITY,
@@ -29,6 +33,7 @@ from tests.backup_estate import (
     estate,
     lived_in,
     records_of,
+    recovered,
     set_password,
     set_secret,
 )
@@ -97,6 +102,81 @@ def test_segments_are_cut_between_commands(made: Estate, monkeypatch: pytest.Mon
     assert len(new) > 4
     assert all(entry.last in ends and entry.last - entry.first + 1 <= 3 for entry in new)
     assert made.verify().records == made.plane.head().position
+
+
+def test_what_was_backed_up_in_small_runs_is_compacted_and_every_manifest_keeps_what_it_needs(made: Estate) -> None:
+    for number in range(10, 34):
+        made.record(user_request(number), *[set_password(number, f"long password {number}")] * (number % 3))
+        made.back_up()
+    assert len(made.newest.segments) <= 6
+    assert len(made.newest.keyring) <= KEYRINGS_MIN + 4
+    assert [entry.first for entry in made.newest.segments[1:]] == [e.last + 1 for e in made.newest.segments[:-1]]
+    log = records_of(made.database)
+    chain = list(made.repository.chain(made.deployment))
+    assert len(chain) == 27
+    for stored in chain:
+        pages = segment.read_all(made.repository, stored.manifest, OpenerOf(lines_file.with_identities([IDENTITY])))
+        assert [record for page in pages for record in page.records] == log[: stored.manifest.last]
+    found = made.verify()
+    assert (found.records, found.unnamed) == (len(log), ())
+
+
+@settings(max_examples=5, deadline=None)
+@given(runs=st.lists(st.integers(0, 6), min_size=1, max_size=8), full=st.integers(2, 12))
+def test_every_manifest_recovers_to_its_own_position_after_any_runs(
+    tmp_path_factory: pytest.TempPathFactory, runs: list[int], full: int
+) -> None:
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch, estate(folder) as one:
+        patch.setattr(segment, "RECORDS_MAX", full)
+        patch.setattr(compaction, "KEYRINGS_MIN", 2)
+        patch.setattr(compaction, "BASE_RUNS_MIN", 5)
+        one.back_up()
+        for number, new in enumerate(runs):
+            users = [user_request(100 * number + n) for n in range(new)]
+            one.record(*users, *[set_password(100 * number, "another long password")] * (new > 2))
+            one.back_up()
+        for path in reversed(one.objects("manifests")):
+            stored = one.repository.newest(one.deployment)
+            assert stored is not None
+            with recovered(one.root, folder / path.stem) as (found, _):
+                last = stored.manifest.last
+                assert records_of(found.database, until=last) == records_of(one.database, until=last)
+                assert found.plane.head().position == last + 1
+            path.unlink()
+
+
+def test_records_that_are_written_again_are_compared_with_what_was_backed_up(made: Estate) -> None:
+    made.record(user_request(10), user_request(11))
+    with made.database.write() as session:  # the history is forged, and the head with it
+        [(record,)] = session.execute("SELECT record FROM events WHERE position = 22")
+        forged = record.replace(b'"host":"host-1"', b'"host":"host-2"')
+        session.execute("UPDATE events SET record = ? WHERE position = 22", (forged,))
+        frontier = Frontier()
+        frontier.extend(leaf_hash(record) for record in event_table.records(session))
+        session.execute("UPDATE log_head SET frontier = ?", (frontier.to_bytes(),))
+    with pytest.raises(Corrupt, match=r"the records from position 1 to 22 are not those that were backed up"):
+        made.back_up()
+    assert made.newest.last == 22
+
+
+def test_what_reads_back_differently_is_named_by_no_manifest(made: Estate) -> None:
+    class Careless(DirectoryStore):
+        def put_file_new(self, name: str, path: Path) -> None:
+            data = path.read_bytes()
+            self.put_new(name, data[:-1] + bytes([data[-1] ^ 1]))
+
+    made.record(user_request(10), set_password(10, "another long password"))
+    with pytest.raises(Corrupt, match=r"segments/.* is not what its manifest says"):
+        run.run(made.database, ROOT_KEY, Repository.open(Careless(made.root)), host_clock)
+    assert made.newest.sequence == 3
+
+
+def test_progress_is_told_up_to_the_end(made: Estate) -> None:
+    told: list[tuple[str, int, int]] = []
+    made.record(*map(user_request, range(10, 14)))
+    run.run(made.database, ROOT_KEY, made.repository, host_clock, lambda *now: told.append(now))
+    assert told[-1] == ("backing up records", 26, 26), "the last ones are compacted with all that is before them"
 
 
 def test_a_segment_ends_when_it_has_its_bytes(made: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +256,7 @@ def test_the_deployment_opens_its_own_segments_without_an_identity(made: Estate)
     with made.database.read() as session:
         file_keys = memory.segment_keys(session, ROOT_KEY)
     opener_of = OpenerOf(None, file_keys)
-    assert len(list(segment.read_all(made.repository, made.newest, opener_of))) == 22
+    assert sum(len(page.records) for page in segment.read_all(made.repository, made.newest, opener_of)) == 22
     with pytest.raises(WrongKey, match="an identity is needed"):
         opener_of(made.newest.keyring[0].sha256)
 
@@ -284,7 +364,7 @@ def test_a_run_leaves_no_temporary_file(made: Estate, tmp_path: Path, monkeypatc
 def test_keys_are_written_whole_again_once_the_changes_outweigh_them(
     made: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.backup.keyring_file.DELTAS_MAX", 3)
+    monkeypatch.setattr("infra.backup.compaction.BASE_RUNS_MIN", 4)
     for n in range(4):
         made.record(set_password(1, f"long password {n}"))
         made.back_up()

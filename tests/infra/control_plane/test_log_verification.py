@@ -60,9 +60,9 @@ def database(sqlite_url: str) -> Iterator[Database]:
 
 
 def test_an_untouched_store_agrees(database: Database) -> None:
-    seen: list[int] = []
-    verified = log_verification.verify(database, seen.append)
-    assert seen == list(range(1, 13))
+    seen: list[tuple[str, int, int]] = []
+    verified = log_verification.verify(database, lambda *step: seen.append(step))
+    assert seen == [("verifying records", 12, 12)]
     assert (verified.head.position, verified.versions, verified.sealed_values) == (12, 12, 2)
 
 
@@ -75,3 +75,34 @@ def test_a_change_behind_the_writers_back_is_found(database: Database, sql: str)
         pytest.fail("the change changed nothing, so nothing was tested")
     with pytest.raises(Corrupt):
         log_verification.verify(database)
+
+
+def test_the_records_alone_give_the_root_of_the_head(database: Database) -> None:
+    seen: list[tuple[str, int, int]] = []
+    assert log_verification.verify_records(database, lambda *step: seen.append(step)).position == 12
+    assert seen == [("verifying records", 12, 12)]
+
+
+RECORD_CHANGES = {
+    "a changed record": CHANGES["a changed record"],
+    "a missing record": CHANGES["a missing record"],
+    "a missing last record": CHANGES["a missing last record"],
+    "a record too many": (
+        "INSERT INTO events SELECT 13, originator_id, 99, topic, recorded_at, NULL, record FROM events "
+        "WHERE position = 9"
+    ),
+    "two records in each other's place": (
+        "UPDATE events SET record = (SELECT record FROM events AS other WHERE other.position = 13 - events.position) "
+        "WHERE position IN (6, 7)"
+    ),
+    "a head that is behind": "UPDATE log_head SET frontier = frontier, position = 11",
+}
+
+
+@pytest.mark.parametrize("sql", RECORD_CHANGES.values(), ids=RECORD_CHANGES.keys())
+def test_a_change_of_the_records_is_found_in_their_bytes_alone(database: Database, sql: str) -> None:
+    with database.write() as session:
+        session.execute(sql)
+        assert session.changed
+    with pytest.raises(Corrupt):
+        log_verification.verify_records(database)

@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import Conflict, Corrupt, NotFound, Refused, ResurgamError, Unavailable
 from domain.principal import principal_id
-from infra.control_plane import log_verification
+from infra.control_plane import log_verification, writer
 from infra.control_plane.job import Outcome
 from infra.control_plane.plane import ControlPlane, acting_as
 from infra.control_plane.request import Request
@@ -215,6 +215,31 @@ class TestConcurrency:
         assert sum(isinstance(answer, Outcome) for answer in answers) == 1
         rules = {answer.rule for answer in answers if isinstance(answer, Refused)}
         assert rules == {"user-principal-name-unique"}
+
+
+class TestSeveralProcesses:
+    """Planes that know nothing of each other, as those of two processes do."""
+
+    def test_each_sees_what_the_other_one_recorded_since(self, database: Database) -> None:
+        one, other = (ControlPlane(database, ROOT_KEY, cost=TEST_COST) for _ in range(2))
+        one.execute(user_request(1), ACTOR)
+        one.execute(request("CreateGroup", objectId="group-1", displayName="Group 1"), ACTOR)
+        other.execute(request("AddGroupMember", groupId="group-1", memberId=user_id(1)), ACTOR)
+        again = one.execute(request("AddGroupMember", groupId="group-1", memberId=user_id(1)), ACTOR)
+        assert again.status == "unchanged"
+        assert len(one.execute(request("DeleteUser", objectId=user_id(1)), ACTOR).resources) == 2
+        with pytest.raises(Refused):
+            other.execute(request("UpdateUser", objectId=user_id(1), displayName="Gone"), ACTOR)
+        other.execute(user_request(2, userPrincipalName="user-1@region.example"), ACTOR)
+        [refused] = one.execute_all([user_request(3, userPrincipalName="user-1@region.example")], ACTOR)
+        assert isinstance(refused, Refused)
+
+    def test_one_that_fell_far_behind_starts_anew(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(writer, "CATCH_UP_MAX", 1)
+        one, other = (ControlPlane(database, ROOT_KEY, cost=TEST_COST) for _ in range(2))
+        one.execute(user_request(1), ACTOR)
+        other.execute_all([request("DisableUser", objectId=user_id(1)), user_request(2)], ACTOR)
+        assert one.execute(request("DisableUser", objectId=user_id(1)), ACTOR).status == "unchanged"
 
 
 class TestKeys:

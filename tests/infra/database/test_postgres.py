@@ -12,10 +12,12 @@ from psycopg.conninfo import conninfo_to_dict
 from domain.errors import Conflict, Refused, Unavailable
 from infra.database import postgres
 from infra.database.postgres import PostgresDatabase
+from infra.database.postgres_statements import numbered
 from infra.database.session import CommitUnknown, Database, Session
 from infra.database.url import open_database
 from tests.contracts.database import (
     BulkContract,
+    ChangeContract,
     DatabaseContract,
     StatementContract,
     counted,
@@ -41,6 +43,10 @@ class TestPostgresStatements(StatementContract):
 
 
 class TestPostgresBulk(BulkContract):
+    pass
+
+
+class TestPostgresChanges(ChangeContract):
     pass
 
 
@@ -221,4 +227,4 @@ def test_a_server_that_refuses_writes_is_unavailable(database: Database) -> None
     ],
 )
 def test_placeholders_are_numbered_outside_quotes_and_comments(sql: str, sent: bytes) -> None:
-    assert postgres.numbered(sql) == sent
+    assert numbered(sql) == sent

@@ -16,6 +16,7 @@ from infra.database.session import Database
 from infra.database.url import open_database
 from tests.contracts.database import (
     BulkContract,
+    ChangeContract,
     DatabaseContract,
     StatementContract,
     counted,
@@ -41,6 +42,10 @@ class TestSqliteStatements(StatementContract):
 
 
 class TestSqliteBulk(BulkContract):
+    pass
+
+
+class TestSqliteChanges(ChangeContract):
     pass
 
 

@@ -128,4 +128,5 @@ def test_a_range_of_positions_yields_what_was_added_or_shredded_in_it(
         keyring.insert(session, keys)
     with database.read() as session:
         found = list(keyring.changed_between(session, after, until))
+        assert keyring.count_changed(session, after, until) == len(found)
     assert found == [key for key in keys if after < key.added_at <= until or after < key.shredded_at <= until]

@@ -84,6 +84,8 @@ def test_records_come_in_the_order_of_their_positions(database: Database) -> Non
         assert found is not None
         assert found.resource == "/Users/3"
         assert event_table.record_at(session, 5) is None
+        assert event_table.size_bytes(session, 1, 3) == len(record(2)) + len(record(3))
+        assert event_table.size_bytes(session, 4, 9) == 0
 
 
 def test_commands_are_found_by_id_however_many_are_asked_for(database: Database) -> None:

@@ -1,6 +1,6 @@
 """As of every position, a snapshot answers what was true then."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 
 from domain.event import Event
 from domain.principal import principal_id
-from domain.resource_id import fold
+from domain.resource_id import fold, originator_id
 from domain.user import user_key
 from infra.canonical_json import encode
 from infra.database.session import Database
 from infra.database.url import open_database
+from infra.log import event_table
+from infra.log.event_table import Row
 from infra.state import tables
 from infra.state.snapshot import HeadLoader, Snapshot
-from projections.version import Version, change
+from projections.current import Current
+from projections.version import Change, Version, change
 from projections.view import Step
 from tests.projections.histories import GROUPS, NAMES, USERS, Truth, histories, lower, truths
 
@@ -30,7 +33,7 @@ TARGETS = [
 
 @pytest.fixture
 def database(store_url: str) -> Iterator[Database]:
-    """The two tables with their indexes, on each engine in turn."""
+    """The two tables and the log's, by which a resource's versions are found, on each engine in turn."""
     opened = with_tables(store_url)
     yield opened
     opened.close()
@@ -39,7 +42,9 @@ def database(store_url: str) -> Iterator[Database]:
 def with_tables(url: str) -> Database:
     opened = open_database(url, create=True)
     with opened.write() as session:
+        event_table.create(session)
         tables.create(session)
+        event_table.create_indexes(session)
         tables.create_indexes(session)
     return opened
 
@@ -53,16 +58,26 @@ def write(database: Database, happened: list[Event]) -> dict[str, Version]:
         current[step.after.resource] = step.after
         steps.append(step)
     with database.write() as session:
+        session.execute("DELETE FROM events")
         session.execute("DELETE FROM versions")
         session.execute("DELETE FROM links")
+        event_table.insert(session, [_row(step) for step in steps])
         tables.write(session, steps)
     return current
 
 
-def agrees(snapshot: Snapshot, truth: Truth) -> None:
-    """Check every question about one position."""
+def _row(step: Change) -> Row:
+    """Return the row of the record that made a change, without the record."""
+    after = step.after
+    return Row(after.valid_from, originator_id(after.resource), after.sequence, after.kind, 0, None, b"")
+
+
+def agrees(snapshot: Snapshot, truth: Truth, begun: Iterable[str]) -> None:
+    """Check every question about one position, at which `begun` is in the order in which the resources became so."""
     expected = [truth.states[key] for key in sorted(truth.states)]
-    assert [resource.state for resource in snapshot.all()] == expected
+    assert [resource.state for resource in snapshot.all()] == [
+        truth.states[key] for key in begun if key in truth.states
+    ]
     for kind in ("user", "group-membership"):
         found = [resource.state for resource in snapshot.of_kind(kind)]
         assert found == [state for state in expected if ("groupId" in state) == (kind == "group-membership")]
@@ -83,7 +98,8 @@ def test_every_position_is_answered_as_it_was(database: Database, happened: list
     write(database, happened)
     with database.read() as session:
         for position, truth in enumerate(truths(happened)):
-            agrees(Snapshot(session, position), truth)
+            newest_first = dict.fromkeys(lower(event.resource) for event in reversed(happened[:position]))
+            agrees(Snapshot(session, position), truth, reversed(newest_first))
 
 
 @on_a_database
@@ -140,6 +156,32 @@ def test_the_head_is_loaded_as_it_was_written(database: Database, happened: list
         assert loader.version("/nobody") is None
 
 
+@on_a_database
+@given(happened=histories(), data=st.data())
+def test_a_cache_that_catches_up_knows_what_one_that_is_loaded_anew_knows(
+    database: Database, happened: list[Event], data: st.DataObject
+) -> None:
+    seen = data.draw(st.integers(0, len(happened)))
+    known = data.draw(st.sets(st.sampled_from(TARGETS)))
+    loader = HeadLoader()
+    world = Current(loader)
+    write(database, happened[:seen])
+    with database.read() as session:
+        loader.session = session
+        world.learn(loader.versions([lower(principal_id(user)) for user in USERS]))
+        for relation, target in known:
+            world.sources(target, relation)
+    current = write(database, happened)
+    with database.read() as session:
+        loader.session = session
+        for version, opened, closed in loader.changed_since(seen):
+            world.catch_up(version, opened, closed)
+        for resource, version in current.items():
+            assert world.version(resource) == version
+        for relation, target in TARGETS:
+            assert list(world.sources(target, relation)) == sorted(loader.sources(lower(target), relation))
+
+
 def test_no_question_reads_the_whole_table(sqlite_url: str) -> None:
     """On SQLite, as PostgreSQL's planner takes a sequential scan wherever a table is small."""
     database = with_tables(sqlite_url)
@@ -151,6 +193,10 @@ def test_no_question_reads_the_whole_table(sqlite_url: str) -> None:
             return []
 
         stream = execute
+
+        def execute_each(self, sql: str, rows: Sequence[object]) -> list[list[object]]:
+            asked.append(sql)
+            return [[("user", 1, 1, b"")] if "state" in sql else [] for _ in rows]
 
     snapshot = Snapshot(Asking(), 5)  # type: ignore[arg-type]  # it only notes what it is asked
     snapshot.find("/a")

@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from domain.event import Event
 from domain.resource_id import fold
-from domain.user import user_key
 from infra.canonical_json import encode
 from infra.database.session import Database, Row
 from infra.database.url import open_database
 from infra.state import tables
 from projections.version import OPEN, Change, Version, change
-from tests.projections.histories import histories, lower, truths, user_created, user_renamed
+from tests.projections.histories import histories, lower, truths
 
 on_a_database = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -94,13 +93,6 @@ def test_rows_of_a_whole_log_are_the_same_without_a_database(happened: list[Even
     versions = sorted((row for row, _ in rows if row is not None), key=lambda row: row[3])
     links = sorted((row for _, row in rows if row is not None), key=lambda row: (row[3], *row[:3]))
     assert (versions, links) == naive_rows(happened)
-
-
-def test_newest_rows_are_open() -> None:
-    [_, renamed] = changes([user_created("User-1", "a@b"), user_renamed("User-1", "c@d")])
-    resource = lower(user_created("User-1", "").resource)
-    assert tables.open_version_row(renamed.after) == (resource, 2, "user", 2, OPEN, renamed.after.content)
-    assert list(tables.open_link_rows(renamed.after)) == [(resource, "key", user_key("c@d"), 2, OPEN)]
 
 
 def test_writing_nothing_changes_nothing(database: Database) -> None:

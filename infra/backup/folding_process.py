@@ -1,0 +1,172 @@
+"""Folding in a process of its own: Python uses one core a process, and half of a rebuild's work is folding.
+
+The two speak through pipes in frames: eight bytes of length, and a value in Python's marshal format. The worker is
+given records and gives back rows; it reads no file, opens no database and knows no key.
+"""
+
+import marshal
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from queue import Queue
+from struct import Struct
+from threading import Thread
+from typing import IO, Any, NoReturn, Self
+
+from domain.errors import Unavailable
+from infra.backup.folding import Folding, Put, Sealed
+from infra.state.newest import NewestVersions
+from projections.digest import Digest
+
+SEALED_PER_FRAME = 500
+FRAMES_WAITING_MAX = 8
+
+_length = Struct(">Q")
+
+
+class FoldingProcess:
+    """See infra.backup.folding.Fold. A context; the process ends with it, whatever happens."""
+
+    def __init__(self, put: Put) -> None:
+        self._put = put
+        self._digest = Digest()
+        self._error: BaseException | None = None
+        self._sealed: Queue[list[Sealed] | None] = Queue(FRAMES_WAITING_MAX)
+        # It imports from where this process does, and -P keeps the current folder from coming before that.
+        command = [sys.executable, "-P", "-m", "infra.backup.folding_process"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+        self._reader = Thread(target=self._read, name="folding", daemon=True)
+
+    @property
+    def digest(self) -> Digest:
+        """See Fold."""
+        return self._digest
+
+    def add(self, records: Sequence[bytes]) -> None:
+        """See Fold; errors of the worker are raised by the call after, or by `finish`."""
+        if records:
+            self._send(list(records))
+
+    def finish(self) -> Iterator[Sealed]:
+        """See Fold."""
+        self._send([])
+        while (values := self._sealed.get()) is not None:
+            yield from values
+        if self._error is not None:
+            raise self._error
+
+    def __enter__(self) -> Self:
+        self._reader.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._process.kill()
+        with suppress(OSError):
+            _pipe(self._process.stdin).close()
+        while self._reader.is_alive():
+            self._drain()
+            self._reader.join(0.01)
+        _pipe(self._process.stdout).close()
+        self._process.wait()
+
+    def _send(self, records: list[bytes]) -> None:
+        if self._error is None:
+            try:
+                _send(_pipe(self._process.stdin), records)
+                return
+            except OSError:
+                self._reader.join()  # it knows, or finds out, why nobody listens
+        raise self._error or _ended(self._process)
+
+    def _read(self) -> None:
+        try:
+            while self._take(*_receive(_pipe(self._process.stdout))):
+                pass
+        except EOFError:
+            self._error = _ended(self._process)
+        except BaseException as error:  # noqa: BLE001, raised again in the caller's thread
+            self._error = error
+            self._process.kill()  # it would wait for ever for somebody to take its rows
+        self._sealed.put(None)
+
+    def _take(self, what: str, value: Any) -> bool:
+        """Take one frame of the worker; return whether more follow."""
+        if what == "rows":
+            self._put(*value)
+        elif what == "sealed":
+            self._sealed.put([Sealed(*each) for each in value])
+        elif what == "digest":
+            self._digest = Digest.from_bytes(value)
+        else:
+            self._error = pickle.loads(value)  # noqa: S301, of our own worker
+        return what in ("rows", "sealed")
+
+    def _drain(self) -> None:
+        while not self._sealed.empty():
+            self._sealed.get()
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe
+
+
+def _ended(process: subprocess.Popen[bytes]) -> Unavailable:
+    return Unavailable(
+        f"the process that folds records ended with status {process.wait()}: if nothing was printed, memory may have "
+        "been short; run it again"
+    )
+
+
+def _send(pipe: IO[bytes], value: Any) -> None:
+    data = marshal.dumps(value)
+    pipe.write(_length.pack(len(data)))
+    pipe.write(data)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> Any:
+    head = pipe.read(_length.size)
+    if len(head) < _length.size:
+        raise EOFError
+    data = pipe.read(_length.unpack(head)[0])
+    return marshal.loads(data)  # noqa: S302, of our own worker
+
+
+def work(source: IO[bytes], sink: IO[bytes]) -> None:
+    """Fold what comes until an empty page ends it, and tell of it; a caller that is gone ends it too."""
+    with NewestVersions() as newest:
+        folding = Folding(newest, lambda *rows: _send(sink, ("rows", rows)))
+        try:
+            while records := _receive(source):
+                folding.add(records)
+            values: list[tuple[object, ...]] = []
+            for sealed in folding.finish():
+                values.append(tuple(sealed))
+                if len(values) == SEALED_PER_FRAME:
+                    _send(sink, ("sealed", values))
+                    values = []
+            _send(sink, ("sealed", values))
+            _send(sink, ("digest", folding.digest.to_bytes()))
+        except Exception as error:  # noqa: BLE001, it is raised in the caller's process
+            _send(sink, ("error", pickle.dumps(error)))
+
+
+def main() -> NoReturn:
+    """Be the worker. Interruptions are for the caller, whose end closes the pipes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        work(sys.stdin.buffer, sys.stdout.buffer)
+    except (BrokenPipeError, EOFError):
+        sys.exit(1)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

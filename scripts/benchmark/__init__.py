@@ -1,0 +1,1 @@
+"""The benchmark: what Resurgam does, timed beside what others do with the same events, in the same run."""
