@@ -4,6 +4,7 @@ The two speak through pipes in frames: eight bytes of length, and a value in Pyt
 given records and gives back rows; it reads no file, opens no database and knows no key.
 """
 
+import fcntl
 import marshal
 import os
 import pickle
@@ -24,6 +25,8 @@ from projections.digest import Digest
 
 SEALED_PER_FRAME = 500
 FRAMES_WAITING_MAX = 8
+PIPE_BYTES = 1024 * 1024
+"""The most that Linux grants to everybody."""
 
 _length = Struct(">Q")
 
@@ -40,6 +43,8 @@ class FoldingProcess:
         command = [sys.executable, "-P", "-m", "infra.backup.folding_process"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+        for pipe in (self._process.stdin, self._process.stdout):
+            _widen(_pipe(pipe))
         self._reader = Thread(target=self._read, name="folding", daemon=True)
 
     @property
@@ -89,6 +94,7 @@ class FoldingProcess:
             while self._take(*_receive(_pipe(self._process.stdout))):
                 pass
         except EOFError:
+            self._process.kill()  # it has ended, or else it would wait for ever for somebody to take its rows
             self._error = _ended(self._process)
         except BaseException as error:  # noqa: BLE001, raised again in the caller's thread
             self._error = error
@@ -115,6 +121,13 @@ class FoldingProcess:
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None
     return pipe
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a page fit into a pipe: by 64 KiB at a time the two would wait for each other at every step."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # whoever has many pipes is granted less, which is only slower
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> Unavailable:

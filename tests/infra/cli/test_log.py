@@ -18,6 +18,8 @@ def test_an_untouched_log_verifies(estate_anywhere: CommandLine) -> None:
     assert shown["verified"] is True
     assert shown["size"] == shown["versions"] > 20
     assert "agree" in estate_anywhere.done("log", "verify").out
+    assert estate_anywhere.done("log", "verify", "--records", "--json").json["size"] == shown["size"]
+    assert "records and Merkle root agree" in estate_anywhere.done("log", "verify", "--records").out
 
 
 def test_a_record_that_was_changed_is_named(installed: CommandLine) -> None:

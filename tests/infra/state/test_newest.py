@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import io
 import os
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_the_file_has_no_name_that_a_crash_could_leave_behind(tmp_path: Path, mo
 
 def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newest, "RECENT_MAX", 1)
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("wb", buffering=0))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: io.FileIO("/dev/full", "wb"))
     full = f"TMPDIR names another place: {os.strerror(errno.ENOSPC)}"
     with NewestVersions() as versions, pytest.raises(Unavailable, match=full):
         for number in range(3):
