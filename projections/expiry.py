@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from domain.event import State
@@ -43,26 +44,31 @@ Ends = Iterator[tuple[str, str]]
 def expiring(world: World, resources: Iterable[Resource], now: str, within_days: int) -> list[Expiry]:
     """Return what of the world's resources expires within that many times 24 hours or has expired, by time and id."""
     horizon = plus_days(now, within_days)
+    lives = cache(lambda vault: _lives(world, vault))
     found = [
         Expiry(resource.id, resource.kind, what, expires, expires <= now, _severity(expires, now))
         for resource in resources
-        if resource.kind in ENDS and _is_in_use(world, resource)
+        if resource.kind in ENDS
         for what, expires in ENDS[resource.kind](resource.state)
-        if expires <= horizon
+        if expires <= horizon and _is_in_use(world, resource, lives)
     ]
     return sorted(found, key=lambda expiry: (expiry.expires, expiry.resource, expiry.what))
 
 
-def _is_in_use(world: World, resource: Resource) -> bool:
+def _is_in_use(world: World, resource: Resource, lives: Callable[[str], bool]) -> bool:
     """Say whether it matters when it ends: of a secret, only the current version does, and none while it is deleted."""
     if resource.kind != "secret-version":
         return True
     secret = SECRET.get(world, secret_of(resource.id))
     if secret is None or "deletedDate" in secret:
         return False
-    vault = VAULT.get(world, vault_of(secret["id"]))
     is_current = fold(resource.id) == fold(secret_version_id(secret["id"], secret["currentVersion"]))
-    return is_current and vault is not None and "deletionDate" not in vault
+    return is_current and lives(vault_of(secret["id"]))
+
+
+def _lives(world: World, vault: str) -> bool:
+    state = VAULT.get(world, vault)
+    return state is not None and "deletionDate" not in state
 
 
 def _severity(expires: str, now: str) -> Severity:

@@ -7,7 +7,7 @@ from domain.instant import to_datetime
 from domain.resource import SERVICES
 from infra.control_plane.recovery import Plan, Report
 from infra.log.record import Recorded
-from projections.expiry import expiring
+from projections.expiry import ENDS, expiring
 from projections.view import View
 
 OUT_OF_SCOPE = (
@@ -61,7 +61,8 @@ def describe_opened(report: Report, state: View, now: str, repository: str) -> d
     """Return the report of a recovery whose store is open, with what needs an operator's hand and the next commands."""
     by_hand = [r.id for r in state.of_kind("resource-provider") if r.state["restoredBy"] == "ByHand"]
     trusts = [r.id for r in state.of_kind("claims-provider-trust")]
-    soon = expiring(state, state.all(), now, WARNING_DAYS)
+    ending = (resource for kind in ENDS for resource in state.of_kind(kind))
+    soon = expiring(state, ending, now, WARNING_DAYS)
     return {
         "deployment": report.head.deployment,
         "epoch": report.head.epoch,
