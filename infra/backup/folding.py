@@ -14,7 +14,7 @@ from infra.state.newest import NewestVersions
 from projections.digest import Digest, DigestSum
 from projections.version import OPEN, LinkRow, Version, VersionRow, change
 
-PAGE_ROWS = 5000
+PAGE_ROWS = 3_000
 
 Put = Callable[[str, Sequence[str], Sequence[Sequence[object]]], None]
 """(table, columns, rows): takes finished rows, which are not changed afterwards."""

@@ -24,7 +24,7 @@ from infra.state.newest import NewestVersions
 from projections.digest import Digest
 
 SEALED_PER_FRAME = 500
-FRAMES_WAITING_MAX = 8
+FRAMES_WAITING_MAX = 2
 PIPE_BYTES = 1024 * 1024
 """The most that Linux grants to everybody."""
 

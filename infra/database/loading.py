@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from infra.database.session import Session
 
-PAGES_AHEAD_MAX = 6
+PAGES_AHEAD_MAX = 3
 """How many pages wait at most: enough to keep both sides busy, and few enough to stay small."""
 SWITCH_INTERVAL_S = 0.0003
 

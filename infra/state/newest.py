@@ -13,7 +13,7 @@ from domain.resource_id import originator_id
 from infra.canonical_json import decode
 from projections.version import Version
 
-RECENT_MAX = 10_000
+RECENT_MAX = 5_000
 """How many versions are held in memory; half of them, those that changed longest ago, leave it together."""
 
 _LENGTH_BITS = 32
