@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from domain.event import Event
 from domain.group_membership import group_membership_id
 from domain.principal import principal_id
+from domain.resource_id import fold
 from domain.user import user_key
+from projections.version import Change, Version, change
+from tests.domain.scenario import encode
 
 USERS = ("User-1", "User-2", "ÜSER-3")
 GROUPS = ("Group-1", "Group-2")
@@ -83,6 +86,17 @@ def truths(happened: Sequence[Event]) -> list[Truth]:
             states[key] = {**states.get(key, {"id": event.resource}), **event.payload}
         found.append(Truth(states, {link for source, state in states.items() for link in links(source, state)}))
     return found
+
+
+def changes(happened: Sequence[Event]) -> list[Change]:
+    """Return the changes of a history that begins at position 1."""
+    current: dict[str, Version] = {}
+    steps = []
+    for position, event in enumerate(happened, 1):
+        step = change(current.get(fold(event.resource)), position, [event], encode)
+        current[step.after.resource] = step.after
+        steps.append(step)
+    return steps
 
 
 def links(source: str, state: State) -> list[tuple[str, str, str]]:

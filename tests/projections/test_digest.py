@@ -8,22 +8,10 @@ from hypothesis import strategies as st
 
 from domain.errors import Corrupt
 from domain.event import Event
-from domain.resource_id import fold
 from infra.state.tables import Rows
 from projections.digest import MODULUS, Digest, DigestSum, link_hash, version_hash
-from projections.version import OPEN, Change, Version, change
-from tests.domain.scenario import encode
-from tests.projections.histories import histories
-
-
-def changes(happened: list[Event]) -> list[Change]:
-    current: dict[str, Version] = {}
-    steps = []
-    for position, event in enumerate(happened, 1):
-        step = change(current.get(fold(event.resource)), position, [event], encode)
-        current[step.after.resource] = step.after
-        steps.append(step)
-    return steps
+from projections.version import OPEN, Change, Version
+from tests.projections.histories import changes, histories
 
 
 def documented_hash(*fields: bytes) -> int:

@@ -7,13 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.event import Event
-from domain.resource_id import fold
 from infra.canonical_json import encode
 from infra.database.session import Database, Row
 from infra.database.url import open_database
 from infra.state import tables
-from projections.version import OPEN, Change, Version, change
-from tests.projections.histories import histories, lower, truths
+from projections.version import OPEN, Change
+from tests.projections.histories import changes, histories, lower, truths
 
 on_a_database = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -27,17 +26,6 @@ def database(store_url: str) -> Iterator[Database]:
         tables.create_indexes(session)
     yield opened
     opened.close()
-
-
-def changes(happened: Sequence[Event]) -> list[Change]:
-    """Return the changes of a history that begins at position 1."""
-    current: dict[str, Version] = {}
-    steps = []
-    for position, event in enumerate(happened, 1):
-        step = change(current.get(fold(event.resource)), position, [event], encode)
-        current[step.after.resource] = step.after
-        steps.append(step)
-    return steps
 
 
 def written(database: Database, batches: Sequence[Sequence[Change]]) -> tuple[list[Row], list[Row]]:
