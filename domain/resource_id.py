@@ -6,7 +6,9 @@ id of every recorded event.
 
 import re
 import unicodedata
+from functools import lru_cache
 from hashlib import sha1
+from struct import Struct
 from uuid import UUID
 
 from domain.errors import Usage
@@ -14,7 +16,11 @@ from domain.errors import Usage
 BYTES_MAX = 1024
 """In UTF-8, as written and folded: two ids fit into one index entry of every database."""
 ORIGINATOR_NAMESPACE = UUID("6f1c1a0e-6b2b-5b0e-9a53-7d0f6c3f2b11")
+_NAMESPACE = ORIGINATOR_NAMESPACE.bytes
+_two = Struct(">QQ")
 PROVIDERS = "providers"
+SCOPES_KNOWN_MAX = 5_000
+"""Of so many scopes what follows from their ids is remembered: each decision asks for it several times."""
 FORBIDDEN = frozenset("%?#\\&<>")
 PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._:@+=-]+")
 """What nearly every segment is made of, and what needs no look at each character."""
@@ -35,10 +41,8 @@ def fold(resource_id: str) -> str:
 
 def originator_id(folded: str) -> bytes:
     """Return the 16 bytes of the UUIDv5 of a folded id: what the log knows a resource by, and finds it with."""
-    digest = bytearray(sha1(ORIGINATOR_NAMESPACE.bytes + folded.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    return bytes(digest)
+    high, low = _two.unpack_from(sha1(_NAMESPACE + folded.encode(), usedforsecurity=False).digest())
+    return _two.pack(high & ~0xF000 | 0x5000, low & ~(0xC0 << 56) | 0x80 << 56)
 
 
 def check(resource_id: str) -> str:
@@ -94,12 +98,17 @@ def parent_scopes(scope: str) -> list[str]:
     and every shorter row encloses it, except those that end with a bare namespace. The management groups above a
     subscription are no part of the path; see `domain.management_group.enclosing_scopes`.
     """
+    return list(_chain(scope))
+
+
+@lru_cache(maxsize=SCOPES_KNOWN_MAX)
+def _chain(scope: str) -> tuple[str, ...]:
     parts = scope.strip("/").split("/")
     chain = []
     for end in range(len(parts), 1, -2):
         if fold(parts[end - 2]) != PROVIDERS:
             chain.append("/" + "/".join(parts[:end]))
-    return [*chain, "/"]
+    return (*chain, "/")
 
 
 def extended_scope(extension_id: str) -> str:

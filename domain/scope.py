@@ -1,10 +1,11 @@
 """Scopes: where roles and policies are assigned, from the root '/' down to a single resource."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from domain.errors import Refused
 from domain.resource import Link, World
-from domain.resource_id import PROVIDERS, fold, parent_scopes
+from domain.resource_id import PROVIDERS, SCOPES_KNOWN_MAX, fold, parent_scopes
 
 SUBSCRIPTION_TYPE = "Microsoft.Resources/subscriptions"
 RESOURCE_GROUP_TYPE = "Microsoft.Resources/subscriptions/resourceGroups"
@@ -58,6 +59,7 @@ def assignment_links(scope: str) -> Iterator[Link]:
             yield "within", enclosing
 
 
+@lru_cache(maxsize=SCOPES_KNOWN_MAX)
 def _recorded_kind(scope: str) -> str | None:
     return RECORDED.get(fold(resource_type(scope)))
 

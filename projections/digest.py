@@ -4,12 +4,13 @@ It finds accidents. Sums modulo 2^256 can be forged by whoever chooses rows, so 
 The hashed bytes are specified in docs/reference/state.md.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from struct import Struct
 
 from domain.errors import Corrupt
-from projections.version import OPEN, Change, LinkKey, LinkRow, Version, VersionRow
+from projections.version import OPEN, Change, LinkRow, Version, VersionRow
 
 MODULUS = 2**256
 
@@ -76,17 +77,15 @@ class DigestSum:
         for relation, target in change.opened:
             self._open(link_hash(after.resource, relation, target, after.valid_from, OPEN))
 
-    def finished_version(self, version: Version, valid_to: int) -> VersionRow:
-        """Add a row that will not change any more, and return it."""
-        resource, kind, sequence, valid_from, _, content, _ = version
-        self._add(version_hash(resource, kind, sequence, valid_from, valid_to, content), valid_to)
-        return (resource, sequence, kind, valid_from, valid_to, content)
+    def add_versions(self, rows: Iterable[VersionRow]) -> None:
+        """Add rows that will not change any more."""
+        for resource, sequence, kind, valid_from, valid_to, content in rows:
+            self._add(version_hash(resource, kind, sequence, valid_from, valid_to, content), valid_to)
 
-    def finished_link(self, source: str, key: LinkKey, valid_from: int, valid_to: int) -> LinkRow:
-        """Add a row that will not change any more, and return it."""
-        relation, target = key
-        self._add(link_hash(source, relation, target, valid_from, valid_to), valid_to)
-        return (source, relation, target, valid_from, valid_to)
+    def add_links(self, rows: Iterable[LinkRow]) -> None:
+        """Add rows that will not change any more."""
+        for row in rows:
+            self._add(link_hash(*row), row[-1])
 
     def digest(self) -> Digest:
         """Return the digest so far."""

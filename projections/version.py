@@ -3,24 +3,18 @@
 The rows are specified in docs/reference/state.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from domain.control_plane import EVENTS
-from domain.errors import Corrupt
-from domain.event import Event, State
+from domain.event import State
 from domain.resource import Resource
-from domain.resource_id import fold
 
 OPEN = 2**63 - 1
 """The `valid_to` of a row that nothing has ended yet."""
 
 FOLD_GENERATION = 1
 """Rises whenever the same records would give different rows: an upcaster, an `evolve` or a row's form changed."""
-
-Encode = Callable[[State], bytes]
-"""Canonical JSON of a state; injected, because the same bytes are recorded, stored and compared."""
 
 LinkKey = tuple[str, str]
 """(relation, folded target) of one source."""
@@ -49,6 +43,10 @@ class Version(NamedTuple):
     content: bytes
     links: Mapping[LinkKey, int] = NO_LINKS
 
+    def row(self, valid_to: int) -> VersionRow:
+        """Return it as a row that ends at `valid_to`."""
+        return (self.resource, self.sequence, self.kind, self.valid_from, valid_to, self.content)
+
     def shown(self) -> Resource | None:
         """Return the resource as a decision sees it; None if it is deleted."""
         if self.state is None:
@@ -66,46 +64,3 @@ class Change(NamedTuple):
     after: Version
     closed: Sequence[tuple[LinkKey, int]]
     opened: Sequence[LinkKey]
-
-
-def change(before: Version | None, position: int, events: Sequence[Event], encode: Encode) -> Change:
-    """Fold the present events of one record, all of one resource, onto the version before it.
-
-    A record changes exactly one version row, however many present events it upcasts to; one that upcasts to none
-    repeats the state before, so that sequences stay gapless.
-    """
-    if not events:
-        return _repeated(before, position)
-    resource = fold(events[0].resource)
-    state = None if before is None else before.state
-    for name, resource_id, payload in events:
-        if resource_id is not events[0].resource and fold(resource_id) != resource:
-            raise Corrupt(f"the record at position {position} changes two resources, {resource} and {resource_id}")
-        kind, event_type = EVENTS[name]
-        state = event_type.evolve(state, resource_id, payload)
-    sequence = 1 if before is None else before.sequence + 1
-    old = NO_LINKS if before is None else before.links
-    if state is None:
-        after = Version(resource, kind.name, sequence, position, None, b"")
-        return Change(before, after, list(old.items()), ())
-    content = encode(state)
-    if before is not None and before.state is not None and _stay(kind.linked_by, before.state, state):
-        return Change(before, Version(resource, kind.name, sequence, position, state, content, old), (), ())
-    links = {(relation, fold(target)): position for relation, target in kind.links(state)}
-    opened = [key for key in links if key not in old]
-    closed = [(key, since) for key, since in old.items() if key not in links]
-    links.update((key, since) for key, since in old.items() if key in links)
-    return Change(before, Version(resource, kind.name, sequence, position, state, content, links), closed, opened)
-
-
-def _stay(members: Sequence[str], before: State, after: State) -> bool:
-    for name in members:  # noqa: SIM110, a generator would take twice as long
-        if before.get(name) != after.get(name):
-            return False
-    return True
-
-
-def _repeated(before: Version | None, position: int) -> Change:
-    if before is None:
-        raise Corrupt("the first record of a resource upcasts to no event at all")
-    return Change(before, before._replace(sequence=before.sequence + 1, valid_from=position), (), ())

@@ -17,7 +17,7 @@ from infra.backup.repository import Repository
 from infra.backup.segment import OpenerOf
 from infra.backup.stores.url import open_store
 from infra.control_plane import store
-from infra.control_plane.plane import host_clock
+from infra.control_plane.clock import host_clock
 from infra.database.url import open_database
 from infra.keys.root_key import FileRootKey, RootKey
 from infra.keys.signer import Signer

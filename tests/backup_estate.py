@@ -16,7 +16,8 @@ from infra.backup.segment import OpenerOf
 from infra.backup.stores.directory import DirectoryStore
 from infra.backup.verification import Expectation, Verified
 from infra.control_plane import recovery
-from infra.control_plane.plane import ControlPlane, host_clock
+from infra.control_plane.clock import host_clock
+from infra.control_plane.plane import ControlPlane
 from infra.control_plane.recovery import Report, Wish
 from infra.control_plane.request import Request
 from infra.database.session import Database

@@ -1,6 +1,6 @@
 """Folding: the state side of a rebuild, from records in their order to finished rows of versions and links."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from domain.errors import Corrupt
@@ -8,16 +8,22 @@ from domain.resource_id import fold
 from domain.sealed_value import SEALED_MARK, SealedValue, sealed_values
 from infra.canonical_json import encode
 from infra.log.mapper import present_events
-from infra.log.record import Recorded, decode_proven, flawed
-from infra.state import tables
+from infra.log.proven import ProvenRecord, decode_proven, flawed
 from infra.state.newest import NewestVersions
-from projections.digest import Digest, DigestSum
-from projections.version import OPEN, LinkRow, Version, VersionRow, change
+from projections.fold import change
+from projections.version import OPEN, LinkRow, Version, VersionRow
 
 PAGE_ROWS = 3_000
 
-Put = Callable[[str, Sequence[str], Sequence[Sequence[object]]], None]
-"""(table, columns, rows): takes finished rows, which are not changed afterwards."""
+
+class Rows(Protocol):
+    """What takes finished rows, which are not changed afterwards."""
+
+    def put_versions(self, rows: Sequence[VersionRow]) -> None:
+        """Take rows of versions."""
+
+    def put_links(self, rows: Sequence[LinkRow]) -> None:
+        """Take rows of links."""
 
 
 class Sealed(NamedTuple):
@@ -34,27 +40,17 @@ class Fold(Protocol):
         """Fold records that follow those before."""
 
     def finish(self) -> Iterator[Sealed]:
-        """End all rows that are still open; yield the sealed values of the newest state. Afterwards `digest` stands."""
-
-    @property
-    def digest(self) -> Digest:
-        """The state digest of everything folded, once `finish` is exhausted."""
+        """Put all rows that are still open, too, and yield the sealed values of the newest state."""
 
 
 class Folding:
     """Folds in this process; see Fold."""
 
-    def __init__(self, newest: NewestVersions, put: Put) -> None:
+    def __init__(self, newest: NewestVersions, rows: Rows) -> None:
         self._newest = newest
-        self._put = put
-        self._digest = DigestSum()
+        self._rows = rows
         self._versions: list[VersionRow] = []
         self._links: list[LinkRow] = []
-
-    @property
-    def digest(self) -> Digest:
-        """See Fold."""
-        return self._digest.digest()
 
     def add(self, records: Sequence[bytes]) -> None:
         """See Fold; Refused for an event that this release does not know, Corrupt for one out of turn."""
@@ -69,31 +65,30 @@ class Folding:
     def finish(self) -> Iterator[Sealed]:
         """See Fold."""
         for version in self._newest:
-            self._versions.append(self._digest.finished_version(version, OPEN))
-            for key, since in version.links.items():
-                self._links.append(self._digest.finished_link(version.resource, key, since, OPEN))
+            self._versions.append(version.row(OPEN))
+            self._links.extend([(version.resource, *key, since, OPEN) for key, since in version.links.items()])
             if len(self._versions) >= PAGE_ROWS:
                 self._put_rows()
             if SEALED_MARK in version.content:
                 yield from _sealed(version)
         self._put_rows()
 
-    def _fold(self, recorded: Recorded) -> None:
-        position, _, inner = recorded
-        before = self._newest.take(fold(inner["resource"]))
-        _, after, closed, _ = change(before, position, present_events(inner), encode)
-        if after.sequence != inner["sequence"]:
-            number = inner["sequence"]
-            raise Corrupt(f"position {position} is number {number} of {after.resource}, not {after.sequence}")
+    def _fold(self, record: ProvenRecord) -> None:
+        position, event = record.position, record.event
+        before = self._newest.take(fold(event.resource))
+        events = present_events(event.type, event.schema, event.resource, event.payload)
+        _, after, closed, _ = change(before, position, events, encode)
+        if after.sequence != event.sequence:
+            raise Corrupt(f"position {position} is number {event.sequence} of {after.resource}, not {after.sequence}")
         if before is not None:
-            self._versions.append(self._digest.finished_version(before, position))
+            self._versions.append(before.row(position))
         for key, since in closed:
-            self._links.append(self._digest.finished_link(after.resource, key, since, position))
+            self._links.append((after.resource, *key, since, position))
         self._newest.put(after)
 
     def _put_rows(self) -> None:
-        self._put("versions", tables.VERSION_COLUMNS, self._versions)
-        self._put("links", tables.LINK_COLUMNS, self._links)
+        self._rows.put_versions(self._versions)
+        self._rows.put_links(self._links)
         self._versions, self._links = [], []
 
 

@@ -19,9 +19,9 @@ from threading import Thread
 from typing import IO, Any, NoReturn, Self
 
 from domain.errors import Unavailable
-from infra.backup.folding import Folding, Put, Sealed
+from infra.backup.folding import Folding, Rows, Sealed
 from infra.state.newest import NewestVersions
-from projections.digest import Digest
+from projections.version import LinkRow, VersionRow
 
 SEALED_PER_FRAME = 500
 FRAMES_WAITING_MAX = 2
@@ -34,9 +34,8 @@ _length = Struct(">Q")
 class FoldingProcess:
     """See infra.backup.folding.Fold. A context; the process ends with it, whatever happens."""
 
-    def __init__(self, put: Put) -> None:
-        self._put = put
-        self._digest = Digest()
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
         self._error: BaseException | None = None
         self._sealed: Queue[list[Sealed] | None] = Queue(FRAMES_WAITING_MAX)
         # It imports from where this process does, and -P keeps the current folder from coming before that.
@@ -46,11 +45,6 @@ class FoldingProcess:
         for pipe in (self._process.stdin, self._process.stdout):
             _widen(_pipe(pipe))
         self._reader = Thread(target=self._read, name="folding", daemon=True)
-
-    @property
-    def digest(self) -> Digest:
-        """See Fold."""
-        return self._digest
 
     def add(self, records: Sequence[bytes]) -> None:
         """See Fold; errors of the worker are raised by the call after, or by `finish`."""
@@ -103,15 +97,15 @@ class FoldingProcess:
 
     def _take(self, what: str, value: Any) -> bool:
         """Take one frame of the worker; return whether more follow."""
-        if what == "rows":
-            self._put(*value)
+        if what == "versions":
+            self._rows.put_versions(value)
+        elif what == "links":
+            self._rows.put_links(value)
         elif what == "sealed":
             self._sealed.put([Sealed(*each) for each in value])
-        elif what == "digest":
-            self._digest = Digest.from_bytes(value)
-        else:
+        elif what == "error":
             self._error = pickle.loads(value)  # noqa: S301, of our own worker
-        return what in ("rows", "sealed")
+        return what in ("versions", "links", "sealed")
 
     def _drain(self) -> None:
         while not self._sealed.empty():
@@ -152,10 +146,23 @@ def _receive(pipe: IO[bytes]) -> Any:
     return marshal.loads(data)  # noqa: S302, of our own worker
 
 
+class _Sink:
+    """See infra.backup.folding.Rows: sends them to the caller."""
+
+    def __init__(self, sink: IO[bytes]) -> None:
+        self._sink = sink
+
+    def put_versions(self, rows: Sequence[VersionRow]) -> None:
+        _send(self._sink, ("versions", rows))
+
+    def put_links(self, rows: Sequence[LinkRow]) -> None:
+        _send(self._sink, ("links", rows))
+
+
 def work(source: IO[bytes], sink: IO[bytes]) -> None:
     """Fold what comes until an empty page ends it, and tell of it; a caller that is gone ends it too."""
     with NewestVersions() as newest:
-        folding = Folding(newest, lambda *rows: _send(sink, ("rows", rows)))
+        folding = Folding(newest, _Sink(sink))
         try:
             while records := _receive(source):
                 folding.add(records)
@@ -166,7 +173,7 @@ def work(source: IO[bytes], sink: IO[bytes]) -> None:
                     _send(sink, ("sealed", values))
                     values = []
             _send(sink, ("sealed", values))
-            _send(sink, ("digest", folding.digest.to_bytes()))
+            _send(sink, ("end", None))
         except Exception as error:  # noqa: BLE001, it is raised in the caller's process
             _send(sink, ("error", pickle.dumps(error)))
 

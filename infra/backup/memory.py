@@ -63,12 +63,6 @@ def put_segment_key(session: Session, sha256: str, file_key: bytes, root_key: Ro
     local_fact.put(session, SEGMENT_KEY + sha256, root_key.wrap(SEGMENT_KEY + sha256, padded))
 
 
-def segment_keys(session: Session, root_key: RootKey) -> dict[str, bytes]:
-    """Return the file keys of our own segments by the segment's SHA-256."""
-    facts = local_fact.with_prefix(session, SEGMENT_KEY)
-    return {name.removeprefix(SEGMENT_KEY): root_key.unwrap(name, wrapped)[:16] for name, wrapped in facts.items()}
-
-
 def put_endorsement(session: Session, endorsement: EndorsementEntry) -> None:
     """Keep an endorsement of our signer; it stands in every manifest from now on."""
     local_fact.put(session, ENDORSEMENT + endorsement.fingerprint, endorsement.mac.encode())

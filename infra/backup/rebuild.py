@@ -23,9 +23,12 @@ from infra.keys.sealing import unseal
 from infra.log import event_table
 from infra.log.merkle import Frontier
 from infra.log.page import Page
-from infra.log.record import Recorded, decode_proven, flawed
+from infra.log.proven import ProvenRecord, decode_proven, flawed
+from infra.log.record import Recorded, decode_record
+from infra.state import tables
 from infra.state.newest import NewestVersions
-from projections.digest import Digest
+from projections.digest import Digest, DigestSum
+from projections.version import LinkRow, VersionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,11 @@ class Limit:
             return len(records)
         return bisect_left(records, True, key=lambda record: not self.admits(decode_proven(record)))
 
-    def admits(self, recorded: Recorded) -> bool:
+    def admits(self, record: ProvenRecord) -> bool:
         """Whether the command that a record belongs to lies within the limit; all its records have one recorded-at."""
-        if self.position is not None and recorded.command_end > self.position:
+        if self.position is not None and record.command_end > self.position:
             return False
-        return self.instant is None or recorded.recorded_at <= self.instant
+        return self.instant is None or record.recorded_at <= self.instant
 
     def is_reached(self, sound: int, beyond: "Beyond") -> bool:
         """Whether all that lies within the limit is among the records up to `sound`."""
@@ -70,8 +73,8 @@ class Beyond:
         """Note more of them."""
         self.count += len(records)
         for record in records[: UNDONE_MAX - len(self.first)]:
-            recorded = decode_proven(record)
-            self.first.append((recorded.position, recorded.event["type"], recorded.resource))
+            proven = decode_proven(record)
+            self.first.append((proven.position, proven.event.type, proven.event.resource))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def rebuild(
     Without keys no sealed value is opened. If the log `is_large`, the folding happens in a process of its own.
     """
     beyond = Beyond()
-    with Loading(session) as loading, _fold(loading, is_large=is_large) as folding:
+    with Loading(session) as loading, _fold(state := _State(loading), is_large=is_large) as folding:
         taking = _Taking(loading, folding)
         try:
             for page in pages:
@@ -135,17 +138,35 @@ def rebuild(
             beyond.damage = str(error)
         taking.put_events()
         lost = [_opened(sealed, keys) for sealed in folding.finish() if keys is not None]
-    return Rebuilt(taking.frontier, folding.digest, taking.last, dict(taking.types), beyond, list(filter(None, lost)))
+    last = decode_record(taking.last) if taking.last else None
+    digest = state.digest.digest()
+    return Rebuilt(taking.frontier, digest, last, dict(taking.types), beyond, list(filter(None, lost)))
 
 
 @contextmanager
-def _fold(loading: Loading, *, is_large: bool) -> Iterator[Fold]:
+def _fold(state: "_State", *, is_large: bool) -> Iterator[Fold]:
     if is_large:
-        with FoldingProcess(loading.put) as process:
+        with FoldingProcess(state) as process:
             yield process
     else:
         with NewestVersions() as newest:
-            yield Folding(newest, loading.put)
+            yield Folding(newest, state)
+
+
+class _State:
+    """The state side of a rebuild, see Rows: takes finished versions and links, and sums up their digest."""
+
+    def __init__(self, loading: Loading) -> None:
+        self._loading = loading
+        self.digest = DigestSum()
+
+    def put_versions(self, rows: Sequence[VersionRow]) -> None:
+        self.digest.add_versions(rows)
+        self._loading.put("versions", tables.VERSION_COLUMNS, rows)
+
+    def put_links(self, rows: Sequence[LinkRow]) -> None:
+        self.digest.add_links(rows)
+        self._loading.put("links", tables.LINK_COLUMNS, rows)
 
 
 class _Taking:
@@ -156,7 +177,7 @@ class _Taking:
         self._folding = folding
         self.frontier = Frontier()
         self.types: Counter[str] = Counter()
-        self.last: Recorded | None = None
+        self.last = b""
         self._recorded_at = 0
         self._events: list[event_table.Row] = []
 
@@ -165,10 +186,9 @@ class _Taking:
         self._folding.add(records)
         position, recorded_at = self.frontier.size, self._recorded_at
         for record in records:
-            recorded = decode_proven(record)
             try:
-                row = event_table.row_of(recorded, record)
-            except (Usage, AttributeError, LookupError, TypeError, ValueError) as error:
+                row = event_table.row_of(decode_proven(record), record)
+            except (Usage, ValueError) as error:  # an instant that is none, an id that is no text
                 raise flawed(record) from error
             if row.position != (position := position + 1):
                 raise Corrupt(f"position {row.position} follows position {position - 1}")
@@ -178,7 +198,7 @@ class _Taking:
             self._events.append(row)
             self.types[row.topic] += 1
         self._recorded_at = recorded_at
-        self.last = decode_proven(records[-1]) if records else self.last
+        self.last = records[-1] if records else self.last
         self.frontier.extend(leaves)
         if len(self._events) >= PAGE_ROWS:
             self.put_events()

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from domain.errors import ResurgamError, Usage
 from infra.cli import INTERRUPTED, errors
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
+COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "init": ("init", "Clean install: make a new deployment from its deployment inputs."),
     "record": ("record", "Record commands, given as JSON Lines, and answer one line each as they commit."),
     "get": ("reading", "Show a resource, or all resources of a kind."),
@@ -24,29 +24,52 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "secret": ("secret", "Read sealed values."),
     "log": ("log", "Verify, prove and export the log."),
     "key": ("key", "Make and inspect keys."),
-    "backup": ("backup", "Make, list, verify and drill backups."),
+    "backup": (None, "Make, list, verify and drill backups."),
+    "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),
+    "backup list": (
+        "backup_list",
+        "List the backups of each deployment, newest last; this needs no identity and no store.",
+    ),
+    "backup verify": ("backup_verify", "Check every object of the repository against its signed manifests."),
+    "backup drill": (
+        "backup_drill",
+        "Recover a backup into a scratch store, compare it with what was backed up, and throw it away.",
+    ),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
     "release": ("release", "Show this release and what it accepts."),
 }
-"""Command -> (module of infra.cli, first line of its help). The module's `app` has the command, or is it."""
+"""Command -> (module of infra.cli, first line of its help). The module's `app` has the command, or is it.
+
+A group without a module is made of the commands that begin with its name.
+"""
 
 
 class Commands(TyperGroup):
-    """The commands of the table; listing them imports none."""
+    """The commands of the table that begin with a prefix; listing them imports none."""
 
     _is_outline = False
 
+    def __init__(self, *, prefix: str = "", **settings: Any) -> None:
+        super().__init__(**settings)
+        self._prefix = prefix
+
     def list_commands(self, ctx: Any) -> list[str]:
         """See TyperGroup."""
-        return list(COMMANDS)
+        names = [name.removeprefix(self._prefix) for name in COMMANDS if name.startswith(self._prefix)]
+        return [name for name in names if " " not in name]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """See TyperGroup."""
-        if cmd_name not in COMMANDS:
+        name = self._prefix + cmd_name
+        if name not in COMMANDS:
             return None
-        module, help_line = COMMANDS[cmd_name]
+        module, help_line = COMMANDS[name]
         if self._is_outline:
             return TyperGroup(name=cmd_name, help=help_line)
+        if module is None:
+            return Commands(
+                name=cmd_name, help=help_line, prefix=f"{name} ", no_args_is_help=True, rich_markup_mode=None
+            )
         group = typer.main.get_group(import_module(f"infra.cli.{module}").app)
         return group.commands.get(cmd_name, group)
 

@@ -14,14 +14,11 @@ from domain.resource import World
 from domain.resource_id import name
 from domain.service_principal import find_service_principal
 from domain.user import find_user
-from infra.backup import memory
-from infra.cli import output
+from infra.cli import output, storage
 from infra.cli.settings import Settings
 from infra.control_plane import plane, when
-from infra.control_plane.plane import ControlPlane, Reading, host_clock
-from infra.database.session import Database
-from infra.database.url import open_database
-from infra.log import head
+from infra.control_plane.clock import host_clock
+from infra.control_plane.plane import ControlPlane, Reading
 from infra.log.record import Actor
 from projections.visibility import visible
 
@@ -36,23 +33,9 @@ class Asking:
 
 
 @contextmanager
-def opened_database(settings: Settings, *, create: bool = False) -> Iterator[Database]:
-    """Open the store's database, and close it in the end."""
-    database = open_database(settings.store, create=create)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
 def opened(settings: Settings) -> Iterator[ControlPlane]:
     """Open the deployment to act on it; WrongKey if the root key is not its own."""
-    with opened_database(settings) as database:
-        root_key = settings.load_root_key()
-        with database.read() as session:
-            head.read_open(session)
-            memory.get_signer(session, root_key)
+    with storage.unlocked(settings) as (database, root_key):
         yield ControlPlane(database, root_key)
 
 
@@ -61,7 +44,7 @@ def asking(settings: Settings, at: str | None, principal: str | None = None) -> 
     """Read the state as of a point in time, as an operator or under a principal; this needs no root key."""
     now = host_clock()
     moment = None if at is None else when.parse(at, now)
-    with opened_database(settings) as database, plane.read(database, moment) as reading:
+    with storage.opened(settings) as database, plane.read(database, moment) as reading:
         if reading.moment.snapped_from is not None:
             output.note(
                 f"position {reading.moment.snapped_from} lies inside a command: answered at {reading.moment.position}"

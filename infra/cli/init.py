@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from domain.backup_recipient import AddBackupRecipient
 from domain.errors import Usage
 from domain.release import RELEASE
-from infra.cli import deployment, file, output, settings
+from infra.cli import deployment, file, output, settings, storage
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.cli.settings import Settings
 from infra.control_plane import clean_install, store
@@ -48,7 +48,7 @@ def init(
     parsed = clean_install.parse_inputs(_yaml(inputs))
     recipients = [_recipient(text) for text in recipient or ()]
     password = SecretStr(file.read_secret(operator_password_file, "password of the first operator"))
-    with deployment.opened_database(chosen, create=True) as database:
+    with storage.opened(chosen, create=True) as database:
         store.ensure_empty(database)
         root_key = _root_key(chosen)
         actor = deployment.local_actor(chosen)

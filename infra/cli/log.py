@@ -7,7 +7,7 @@ import typer
 
 from domain.errors import Usage
 from infra.backup import manifest, memory
-from infra.cli import deployment, output, progress, settings
+from infra.cli import deployment, output, progress, settings, storage
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.control_plane import log_verification
 from infra.database.session import Database
@@ -29,7 +29,7 @@ def verify(
     ] = False,
 ) -> None:
     """Fold every record anew and compare all that the store keeps: records, state, digest, Merkle root and keyring."""
-    with deployment.opened_database(settings.load(store=store)) as database, progress.shown(as_json=as_json) as heard:
+    with storage.opened(settings.load(store=store)) as database, progress.shown(as_json=as_json) as heard:
         if records_only:
             at = log_verification.verify_records(database, heard)
             _write_verified("records and Merkle root agree", _described(at), as_json)
@@ -76,9 +76,9 @@ def prove(
     store: Store = None,
 ) -> None:
     """Prove that a record stands in the log (RFC 9162 inclusion), and that the log only grew (consistency)."""
-    with deployment.opened_database(settings.load(store=store)) as database, database.read() as session:
+    with storage.opened(settings.load(store=store)) as database, database.read() as session:
         at = head.read_open(session)
-        leaves = [merkle.leaf_hash(bytes(record)) for record in event_table.records(session)]
+        leaves = [merkle.leaf_hash(record) for record in event_table.records(session)]
     for name, asked in (("position", position), ("--from", size)):
         if asked is not None and not 1 <= asked <= at.position:
             raise Usage(f"{name} {asked} is not in the log: positions go from 1 to {at.position}")
@@ -105,7 +105,7 @@ def export(
     store: Store = None,
 ) -> None:
     """Write the records as JSON Lines, each exactly as it is stored and hashed."""
-    with deployment.opened_database(settings.load(store=store)) as database:
+    with storage.opened(settings.load(store=store)) as database:
         with database.read() as session:
             last = head.read_open(session).position
         with progress.shown(as_json=as_json) as heard:
@@ -119,7 +119,7 @@ def _pages(database: Database, after: int, last: int) -> Iterator[tuple[int, byt
     while after < last:
         until = min(after + PAGE_RECORDS, last)
         with database.read() as session:
-            page = b"".join(bytes(record) + b"\n" for record in event_table.records(session, after=after, until=until))
+            page = b"".join(record + b"\n" for record in event_table.records(session, after=after, until=until))
         yield until, page
         after = until
 

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from domain.errors import Corrupt, Usage
-from infra.cli import deployment, output, progress, repository, settings, state
-from infra.cli.backup import required_identities, write_report
+from infra.cli import deployment, output, progress, report, repository, settings, state, storage
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
 from infra.control_plane import plane, recovery, recovery_report
-from infra.control_plane.plane import host_clock
+from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Plan, Wish
 
 app = group("Recover a deployment.")
@@ -56,7 +55,7 @@ def recover(
     )
     if chosen.root_key is not None:
         raise Usage("RESURGAM_ROOT_KEY is set, but a recovery makes a new root key in a file: unset it")
-    identities = required_identities(identity)
+    identities = repository.identities(identity)
     opened = repository.opened(chosen)
     asks = sys.stdin.isatty() and wish.verifier is None and not trust_first_use
     planned = recovery.plan(opened, identities, replace(wish, trust_first_use=True) if asks else wish, host_clock())
@@ -72,18 +71,18 @@ def recover(
         output.note(
             f"{chosen.root_key_file} is there already and becomes the new root key: for a fresh one name a new file"
         )
-    with deployment.opened_database(chosen, create=True) as database:
+    with storage.opened(chosen, create=True) as database:
         actor = deployment.local_actor(chosen)
         with progress.shown(as_json=as_json) as heard:
-            report = recovery.recover(
+            recovered = recovery.recover(
                 database, chosen.root_key_file, opened, identities, wish, actor, host_clock, heard
             )
         with plane.read(database) as reading:
-            answer = recovery_report.describe_opened(report, reading.state, host_clock(), location)
+            answer = recovery_report.describe_opened(recovered, reading.state, host_clock(), location)
     if as_json:
         output.write_json(answer)
         return
-    write_report(answer)
+    report.write(answer)
     _write_next(answer, chosen.root_key_file)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from domain.errors import Corrupt, NotFound, Refused, Usage
+from infra.backup.age import AgeIdentity, read_identity_file
 from infra.backup.repository import Repository
 from infra.backup.stores.url import open_store
 from infra.backup.verification import Expectation
@@ -83,6 +84,13 @@ def opened_for_backup(settings: Settings, *, has_backups: bool, is_new: bool) ->
             "bring it back, else begin a repository there with --new-repository",
             rule="repository-is-there",
         ) from None
+
+
+def identities(path: Path | None) -> tuple[AgeIdentity, ...]:
+    """Return the identities of a file; Usage if none was named."""
+    if path is None:
+        raise Usage("no identity is named: use --identity FILE")
+    return read_identity_file(path)
 
 
 def parse_verifier(text: str | None) -> Verifier | None:

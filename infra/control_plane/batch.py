@@ -20,7 +20,8 @@ from infra.log.record import Cause, inner_event
 from infra.state import tables
 from projections.current import Current
 from projections.digest import DigestSum
-from projections.version import Change, Version, change
+from projections.fold import change
+from projections.version import Change, Version
 
 
 class Batch:
@@ -32,7 +33,7 @@ class Batch:
         self._world = world
         self.position = at.position
         self.clock = clock or Clock.read(session, at)
-        self._instant = self.clock.instant
+        self.instant = self.clock.instant
         self._warning = self.clock.warning
         self.accepted: dict[str, tuple[str, Outcome]] = {}
         self._digest = DigestSum(at.digest)
@@ -53,7 +54,7 @@ class Batch:
             command_id=item.command_id,
             first=first if events else 0,
             last=self.position if events else 0,
-            recorded_at=self._instant,
+            recorded_at=self.instant,
             resources=tuple([event.resource for event in events]),
             warning=self._warning,
         )

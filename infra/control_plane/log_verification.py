@@ -18,11 +18,13 @@ from infra.log.head import Head
 from infra.log.mapper import present_events
 from infra.log.merkle import Frontier, leaf_hash
 from infra.log.page import RECORDS_PER_PAGE, paged
+from infra.log.proven import decode_proven
 from infra.log.record import decode_record, unframe
 from infra.state.newest import NewestVersions
 from projections.digest import DigestSum
+from projections.fold import change
 from projections.progress import Progress, silent
-from projections.version import OPEN, Change, LinkKey, change
+from projections.version import OPEN, Change, LinkKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +98,22 @@ class _Verification:
         return Verified(self._head, self._version_count, self._link_count, self._check_keys())
 
     def _check_record(self, position: int, row: Row) -> None:
-        record = row[-1]
-        if not isinstance(record, bytes):
-            raise Corrupt(f"position {position}: the record is not stored as bytes")
+        record = event_table.checked(position, row[-1])
         recorded = decode_record(record)
-        derived = row_of(recorded, record)
+        derived = row_of(decode_proven(record), record)
         if recorded.position != position or row != derived:
             raise Corrupt(f"position {position}: the row beside the record is not the one that the record gives")
         if derived.recorded_at < self._recorded_at:
             raise Corrupt(f"position {position} was recorded before the position in front of it")
         self._recorded_at = derived.recorded_at
         resource = fold(recorded.resource)
-        step = change(self._newest.take(resource), position, present_events(recorded.event), encode)
+        event = recorded.event
+        events = present_events(event["type"], event["schema"], event["resource"], event["payload"])
+        step = change(self._newest.take(resource), position, events, encode)
         if step.after.sequence != derived.originator_version:
             raise Corrupt(f"position {position}: {resource} has sequence {derived.originator_version} out of turn")
         self._newest.put(step.after)
-        if recorded.event["type"] == DeploymentRecovered.name:
+        if event["type"] == DeploymentRecovered.name:
             self._recoveries.add(position)
         self._check_version(position, step)
         self._check_links(position, step)
@@ -125,7 +127,7 @@ class _Verification:
         if before is not None:
             if self._ending_version.pop(position, 0) != before.valid_from:
                 raise _other_end(position, before.resource)
-            self._digest.finished_version(before, position)
+            self._digest.add_versions([before.row(position)])
         valid_to = rows[0][1]
         if valid_to != OPEN:
             if valid_to <= position or valid_to in self._ending_version:
@@ -140,8 +142,7 @@ class _Verification:
             raise Corrupt(f"position {position}: the stored links of {source} are not what its records give")
         if self._ending_links.pop(position, set()) != set(step.closed):
             raise _other_end(position, source)
-        for key, since in step.closed:
-            self._digest.finished_link(source, key, since, position)
+        self._digest.add_links([(source, *key, since, position) for key, since in step.closed])
         for (_, relation, target), valid_to in rows:
             if valid_to != OPEN:
                 self._ending_links.setdefault(valid_to, set()).add(((relation, target), position))
@@ -161,9 +162,8 @@ class _Verification:
         if self._frontier != at.frontier:
             raise Corrupt("the records do not give the Merkle root of the head: a record was changed")
         for version in self._newest:
-            self._digest.finished_version(version, OPEN)
-            for key, since in version.links.items():
-                self._digest.finished_link(version.resource, key, since, OPEN)
+            self._digest.add_versions([version.row(OPEN)])
+            self._digest.add_links([(version.resource, *key, since, OPEN) for key, since in version.links.items()])
         if self._digest.digest() != at.digest:
             raise Corrupt("the records do not give the state digest of the head")
 

@@ -1,16 +1,15 @@
 """The control plane of one deployment: execute a command, read at a position."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from domain.command import Command, Prepared
 from domain.errors import Refused, ResurgamError
-from domain.instant import from_datetime
 from domain.sealed_value import SealedValue
 from infra.control_plane import preparing, when
+from infra.control_plane.clock import Clock, host_clock
 from infra.control_plane.job import Item, Job, Outcome
 from infra.control_plane.preparing import Preparation
 from infra.control_plane.request import Request
@@ -25,13 +24,6 @@ from infra.log.head import Head
 from infra.log.record import Actor
 from infra.state.snapshot import Snapshot
 from projections.authorization import authorize
-
-Clock = Callable[[], str]
-
-
-def host_clock() -> str:
-    """Return the host's time as an instant."""
-    return from_datetime(datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)

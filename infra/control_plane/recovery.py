@@ -133,6 +133,7 @@ def recover(
         root_key = _root_key(root_key_file)
         proven = _proven(session, repository, planned, identities, wish, progress)
         rebuild.put_keys(session, proven.rebuilt, proven.keys, root_key)
+        store.analyze(session)
         opened = _open(session, planned, proven.rebuilt, root_key)
         final = _record(session, opened, planned, proven.rebuilt, root_key, actor)
         return proven.report(session, planned, final)

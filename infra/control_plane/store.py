@@ -9,6 +9,11 @@ from infra.state import tables
 
 TABLES = ("log_head", "events", "versions", "links", "keyring", "local_facts", "access_log")
 
+LARGE_TABLES = ("events", "versions", "links", "keyring")
+
+STATISTICS_TARGET = 10
+"""A tenth of the usual one, in a quarter of the time: good enough until the server looks again by itself."""
+
 NOT_EMPTY = (
     "the store holds deployment {deployment} up to position {position}: to recover beside it, name another store; "
     "to replace it, move or drop it first; to bring parts of a backup back into it, record them as commands"
@@ -38,6 +43,16 @@ def create_indexes(session: Session) -> None:
     """Build the indexes of the large tables."""
     event_table.create_indexes(session)
     tables.create_indexes(session)
+
+
+def analyze(session: Session) -> None:
+    """Let PostgreSQL's planner know what was loaded, which it would find out by itself a minute after the commit.
+
+    Until then it takes every question for a large one. SQLite's needs no statistics to choose the same plans.
+    """
+    if session.engine != "sqlite":
+        session.execute(f"SET LOCAL default_statistics_target = {STATISTICS_TARGET}")
+        session.execute(f"ANALYZE {', '.join(LARGE_TABLES)}")
 
 
 def drop(session: Session) -> None:

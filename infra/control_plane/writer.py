@@ -11,15 +11,23 @@ from domain.control_plane import decide
 from domain.errors import Conflict, NotFound, Refused, ResurgamError, Unavailable, Usage
 from domain.resource import World
 from infra.control_plane.batch import Batch
+from infra.control_plane.clock import host_clock
 from infra.control_plane.job import Item, Job, Outcome
 from infra.control_plane.queue import Queue
-from infra.database.session import CommitUnknown, Database, Session
+from infra.database.session import Answers, CommitUnknown, Database, Session
 from infra.keys.root_key import RootKey
 from infra.log import event_table, head
 from infra.log.event_log import Clock
 from infra.log.head import Head
 from infra.log.record import Recorded, decode_record
-from infra.state.snapshot import HeadLoader
+from infra.state.snapshot import (
+    HeadLoader,
+    changes_found,
+    changes_since,
+    questions,
+    sources_found,
+    versions_found,
+)
 from projections.current import Current, Foresight
 
 BATCH_COMMANDS_MAX = 1_000
@@ -50,6 +58,7 @@ class Writer:
         self._loader = HeadLoader()
         self._world = Current(self._loader)
         self._seen = ("", -1)
+        self._is_overtaken = False
         self._asks_remotely = database.engine != "sqlite"
         self._queue = Queue(self._answer, BATCH_COMMANDS_MAX)
 
@@ -113,19 +122,22 @@ class Writer:
 
     def _forget(self) -> None:
         self._world.forget()
-        self._seen = ("", -1)
+        self._seen, self._is_overtaken = ("", -1), False
 
     def _transact(self, jobs: list[Job], *, is_repetition: bool) -> None:
         if not is_repetition:
             for job in jobs:
                 job.begin()
+        items = [item for job in jobs for item in job.items]
+        resources, targets = self._foreseen(items)
         with self._database.write() as session:
             self._loader.session = session
-            at, now_us = head.lock_open(session)
-            self._catch_up(at)
+            asked = questions(resources, targets)
+            changes = changes_since(self._seen[1], CATCH_UP_MAX) if self._is_overtaken else []
+            at, now_us, answers = head.lock_open(session, [*asked, *changes])
+            self._catch_up(session, at, answers[len(asked) :])
+            self._world.learn(versions_found(resources, answers), sources_found(targets, answers))
             batch = Batch(session, at, self._world, Clock.of(now_us, at))
-            items = [item for job in jobs for item in job.items]
-            self._load_together(items, batch.clock.instant)
             known = _recorded_before(session, [i.command_id for i in items if i.request.command_id or is_repetition])
             for job in jobs:
                 for item in job.items:
@@ -138,31 +150,36 @@ class Writer:
         if batch.position > at.position:
             self._notify()
 
-    def _catch_up(self, at: Head) -> None:
-        """Bring the cache up to the head, which another process may have moved."""
+    def _catch_up(self, session: Session, at: Head, changes: Answers) -> None:
+        """Bring the cache up to the head, which another process may have moved; ask for the changes if there are none.
+
+        Who was overtaken once will be again, and then asks for them together with the lock.
+        """
         epoch, position = self._seen
+        self._is_overtaken = epoch == at.epoch and position < at.position
         if (
             epoch != at.epoch
             or not 0 <= at.position - position <= CATCH_UP_MAX
             or len(self._world) > CACHE_RESOURCES_MAX
         ):
             self._world.forget()
-        elif at.position > position:
-            for version, opened, closed in self._loader.changed_since(position):
+        elif self._is_overtaken:
+            changes = changes or session.ask(changes_since(position, CATCH_UP_MAX))
+            for version, opened, closed in changes_found(position, changes):
                 self._world.catch_up(version, opened, closed)
 
-    def _load_together(self, items: Sequence[Item], now: str) -> None:
-        """Load what the decisions will probably ask, which each of them would load one by one."""
-        if len(items) == 1 or not self._asks_remotely:
-            return
-        foresight = Foresight(self._world)
+    def _foreseen(self, items: Sequence[Item]) -> tuple[list[str], list[tuple[str, str]]]:
+        """Return the resources and the targets that deciding will probably ask for, and would load one by one."""
+        if not self._asks_remotely:
+            return [], []
+        foresight, now = Foresight(self._world), host_clock()
         for item in items:
             with suppress(Exception):  # what is missing makes it refuse, or fail in any other way
                 if item.is_enforced:
                     self._authorize(foresight, item.actor.principal or "", item.request.command)
-                decide(foresight, now, item.preparation.prepared, item.request.command)
-        resources, targets = foresight.unknown()
-        self._world.learn(self._loader.versions(resources), self._loader.all_sources(targets))
+                for event in decide(foresight, now, item.preparation.prepared, item.request.command):
+                    foresight.find(event.resource)
+        return foresight.unknown()
 
     def _decided(
         self, session: Session, batch: Batch, item: Item, known: dict[str, Recorded]
@@ -177,7 +194,7 @@ class Writer:
                 self._authorize(self._world, item.actor.principal or "", command)
             if item.preparation.refusal is not None:
                 return item.preparation.refusal
-            return batch.accept(item, decide(self._world, batch.clock.instant, item.preparation.prepared, command))
+            return batch.accept(item, decide(self._world, batch.instant, item.preparation.prepared, command))
         except (Refused, NotFound, Conflict, Usage) as error:
             return error
 

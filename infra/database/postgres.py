@@ -1,6 +1,6 @@
-"""PostgreSQL as the database, through psycopg 3 without its pipeline mode, which hangs on large writes."""
+"""PostgreSQL as the database, through psycopg 3; only what is small is sent together, since large pipelines hang."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -11,11 +11,11 @@ from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
 from domain.errors import Refused, Unavailable, Usage
-from infra.database import postgres_binary
 from infra.database.pool import Pool
 from infra.database.postgres_errors import message
-from infra.database.postgres_session import ColumnTypes, PostgresSession
-from infra.database.session import LOCK_TIMEOUT_S, Engine, Row, Session
+from infra.database.postgres_exchange import ExchangeConnection, Statement
+from infra.database.postgres_session import Begun, ColumnTypes, PostgresSession
+from infra.database.session import LOCK_TIMEOUT_S, Engine, Session
 
 CONNECTIONS_MAX = 16
 
@@ -37,13 +37,13 @@ _WRITER_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-_BEGIN_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+_BEGIN_WRITE = (Statement(b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),)
 # PostgreSQL takes the snapshot at the first query, not at BEGIN.
 _BEGIN_READ = (
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
-    + "".join(f"SET LOCAL {name} = DEFAULT; " for name in _WRITER_SETTINGS)
-    + "SELECT 1"
-).encode()
+    Statement(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+    *[Statement(f"SET LOCAL {name} = DEFAULT".encode()) for name in _WRITER_SETTINGS],
+    Statement(b"SELECT 1"),
+)
 
 
 class PostgresDatabase:
@@ -100,7 +100,7 @@ class PostgresDatabase:
         self._pool.close()
 
     @contextmanager
-    def _session(self, begin: bytes) -> Iterator[PostgresSession]:
+    def _session(self, begin: Sequence[Statement]) -> Iterator[PostgresSession]:
         session = PostgresSession(partial(self._begin, begin), self._store, self._column_types)
         try:
             yield session
@@ -109,27 +109,23 @@ class PostgresDatabase:
             if session.connection is not None:
                 self._pool.give_back(session.connection)
 
-    def _begin(self, begin: bytes, statement: bytes) -> psycopg.RawCursor[Row]:
+    def _begin(self, begin: Sequence[Statement], first: Sequence[Statement]) -> Begun:
         try:
-            return self._try_to_begin(begin + statement)
+            return self._try_to_begin(begin, first)
         except LockNotAvailable:
             raise
         except psycopg.Error:
             # Lost while it was idle: nothing was done on it yet. What broke one, a restart most likely, broke them all.
             self._pool.close_idle()
-        return self._try_to_begin(begin + statement)
+        return self._try_to_begin(begin, first)
 
-    def _try_to_begin(self, statements: bytes) -> psycopg.RawCursor[Row]:
+    def _try_to_begin(self, begin: Sequence[Statement], first: Sequence[Statement]) -> Begun:
         connection = self._pool.take()
         try:
-            cursor = psycopg.RawCursor(connection)
-            cursor.execute(statements, prepare=False)
-            while cursor.nextset():
-                pass
+            return connection, connection.exchange([*begin, *first])[len(begin) :]
         except BaseException:
             self._pool.give_back(connection)
             raise
-        return cursor
 
     def _check_schema(self) -> None:
         with self.read() as session:
@@ -139,9 +135,9 @@ class PostgresDatabase:
                 f"{self._store}: there is no schema {self._schema}, name the right one or initialise a new store"
             )
 
-    def _connect(self) -> psycopg.Connection[Row]:
+    def _connect(self) -> ExchangeConnection:
         try:
-            connection = psycopg.connect(**self._settings, autocommit=True, client_encoding="UTF8")
+            connection = ExchangeConnection.connect(**self._settings, autocommit=True, client_encoding="UTF8")
         except psycopg.Error as error:
             raise Unavailable(f"cannot connect to {self._store}: {message(error)}") from error
         try:
@@ -153,7 +149,6 @@ class PostgresDatabase:
             connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'".encode())
             for name, value in _WRITER_SETTINGS.items():
                 connection.execute(f"SET {name} = {value}".encode())
-            postgres_binary.register(connection)
             if self._schema is not None:
                 connection.execute(f'SET search_path = "{self._schema}"'.encode())
         except BaseException:

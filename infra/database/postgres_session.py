@@ -10,8 +10,19 @@ from psycopg.pq import TransactionStatus
 
 from infra.database import postgres_binary
 from infra.database.postgres_errors import translation
+from infra.database.postgres_exchange import ExchangeConnection, Statement, parameter
 from infra.database.postgres_statements import Shape, apply_sql, each_sql, numbered
-from infra.database.session import STREAM_PAGE_ROWS, CommitUnknown, Engine, Insert, Row, Update
+from infra.database.session import (
+    STREAM_PAGE_ROWS,
+    Answers,
+    CommitUnknown,
+    Engine,
+    Insert,
+    Locked,
+    Question,
+    Row,
+    Update,
+)
 
 COLUMN_TYPES: Final[Mapping[str, str]] = {"integer": "BIGINT", "text": 'TEXT COLLATE "C"', "bytes": "BYTEA"}
 
@@ -20,8 +31,14 @@ _NOW_US = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 ColumnTypes = dict[Shape, tuple[int, ...]]
 """The types of columns, as the server told them once."""
 
-Begin = Callable[[bytes], "psycopg.RawCursor[Row]"]
-"""Opens a transaction together with a statement, which may be empty; the cursor stands on the statement's result."""
+Begun = tuple[ExchangeConnection, list[list[Row]]]
+"""The connection that a transaction was begun on, and the rows of its first statements."""
+
+Begin = Callable[[Sequence[Statement]], Begun]
+"""Opens a transaction together with its first statements, of which there may be none."""
+
+TOGETHER_BYTES_MAX = 32 * 1024
+"""Parameters up to this size are sent together with what comes after them; more could fill the buffers in between."""
 
 
 class PostgresSession:
@@ -29,90 +46,92 @@ class PostgresSession:
 
     engine: Final[Engine] = "postgresql"
     types = COLUMN_TYPES
-    for_update: Final = " FOR UPDATE"
 
     def __init__(self, begin: Begin, store: str, column_types: ColumnTypes) -> None:
         """`begin` runs what opens a transaction on a connection of its choice, with the first statement if it can."""
         self._begin = begin
         self._store = store
         self._column_types = column_types
-        self._begun: psycopg.RawCursor[Row] | None = None
+        self._connection: ExchangeConnection | None = None
+        self._used: psycopg.RawCursor[Row] | None = None
         self._ending = b"ROLLBACK"
+        self._waiting: list[Statement] = []
         self._stream_numbers = count(1)
         self._failure: Exception | None = None
 
     @property
-    def connection(self) -> psycopg.Connection[Row] | None:
+    def connection(self) -> ExchangeConnection | None:
         """The connection that the transaction was begun on; None before the first statement."""
-        return None if self._begun is None else self._begun.connection
+        return self._connection
 
     @property
     def changed(self) -> int:
-        return self._cursor.rowcount
+        return -1 if self._used is None else self._used.rowcount
 
     @property
     def _cursor(self) -> psycopg.RawCursor[Row]:
-        if self._begun is None:
-            self._begun = self._begin(b"")
-        return self._begun
+        if self._connection is None or self._waiting:
+            self._exchange(())
+        if self._used is None:
+            assert self._connection is not None
+            self._used = psycopg.RawCursor(self._connection)
+        return self._used
+
+    def _exchange(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Run what waits, and then these; return the rows of these."""
+        waiting, self._waiting = self._waiting, []
+        if self._connection is None:
+            self._connection, answers = self._begin([*waiting, *statements])
+        else:
+            answers = self._connection.exchange([*waiting, *statements])
+        return answers[len(waiting) :]
 
     def begin_reading(self) -> None:
         """Begin now, not with the first statement, and change nothing."""
-        self._ending = b"END"  # at a roll-back the driver would drop the statements that it prepared
+        self._ending = b"END"
         with self._translated():
-            _ = self._cursor
+            self._connection, _ = self._begin(())
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         with self._translated():
             self._cursor.execute(numbered(sql), parameters, binary=True)
             return self._cursor.fetchall() if self._cursor.description else []
 
-    def execute_each(self, select: str, rows: Sequence[Sequence[object]]) -> list[list[Row]]:
-        answers: list[list[Row]] = [[] for _ in rows]
-        if not rows:
-            return answers
+    def ask(self, questions: Sequence[Question]) -> Answers:
         with self._translated():
-            kinds = tuple(map(postgres_binary.kind_of, rows[0]))
-            parameters = list(map(postgres_binary.array, kinds, zip(*rows, strict=True)))
-            self._cursor.execute(each_sql(select, kinds), parameters, binary=True, prepare=True)
-            for number, *row in self._cursor:
-                answers[number - 1].append(tuple(row))
-        return answers
+            return _answers(questions, self._exchange(_asking(questions)))
 
-    def lock(self, select: str) -> tuple[list[Row], int]:
+    def lock(self, select: str, questions: Sequence[Question] = ()) -> Locked:
         # The clock is read as rows come out of the part that locks them; in one SELECT it would be read before.
         sql = f"WITH locked AS MATERIALIZED ({select} FOR UPDATE) SELECT {_NOW_US}, * FROM locked"
-        if self._begun is None:
-            with self._translated():
-                self._begun = self._begin(sql.encode())
-                rows = self._begun.fetchall()
-        else:
-            rows = self.execute(sql)
-        return [row[1:] for row in rows], rows[-1][0] if rows else self.now_us()
+        with self._translated():
+            rows, *found = self._exchange([Statement(sql.encode()), *_asking(questions)])
+        now_us = rows[-1][0] if rows else self.now_us()
+        return Locked([row[1:] for row in rows], now_us, _answers(questions, found))
 
     def apply(self, changes: Sequence[Insert | Update]) -> None:
+        with self._translated():
+            for statement in self._applying(changes):
+                self._waiting.append(statement)
+                if sum(len(value) for value in statement.parameters if value) > TOGETHER_BYTES_MAX:
+                    self._exchange(())
+
+    def _applying(self, changes: Sequence[Insert | Update]) -> list[Statement]:
+        """Return the statement that makes changes; none if there are none."""
         changes = [change for change in changes if change.rows]
         if not changes:
-            return
-        with self._translated():
-            forms = tuple([(change[:-1], self._types_of(change), len(change.rows) == 1) for change in changes])
-            parameters: list[object] = []
-            for change, (_, kinds, is_one) in zip(changes, forms, strict=True):
-                if is_one:
-                    parameters += change.rows[0]
-                else:
-                    parameters += map(postgres_binary.array, kinds, zip(*change.rows, strict=True))
-            self._cursor.execute(apply_sql(forms), parameters, prepare=True)
-
-    def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        # Not `executemany`, which uses the pipeline mode.
-        with self._translated():
-            for row in rows:
-                self._cursor.execute(numbered(sql), row, prepare=True)
+            return []
+        forms = tuple([(change[:-1], self._types_of(change), len(change.rows) == 1) for change in changes])
+        parameters: list[bytes | None] = []
+        for change, (_, kinds, _) in zip(changes, forms, strict=True):
+            parameters += _parameters(kinds, change.rows)
+        return [Statement(apply_sql(forms), parameters)]
 
     def execute_script(self, script: str) -> None:
         with self._translated():
             self._cursor.execute(script.encode(), prepare=False)
+            if self._connection is not None:
+                self._connection.forget_prepared()
 
     def bulk_insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
         with self._translated():
@@ -157,12 +176,15 @@ class PostgresSession:
         """Commit. Raises `CommitUnknown` if the connection is lost before the server's answer."""
         if self._failure is not None:
             raise self._failure
-        if self._begun is None:
-            return
+        if self._connection is None:
+            if not self._waiting:
+                return
+            with self._translated():
+                self._exchange(())  # a beginning is tried again on another connection, a commit never
         try:
-            self._begun.execute(b"COMMIT", prepare=False)
+            self._exchange([Statement(b"COMMIT", is_kept=False)])
         except psycopg.Error as error:
-            if self._begun.connection.closed:
+            if self._connection is not None and self._connection.closed:
                 raise CommitUnknown(
                     f"{self._store}: the connection was lost at the commit, look up what is stored before repeating it"
                 ) from error
@@ -170,11 +192,13 @@ class PostgresSession:
 
     def end(self) -> None:
         """Roll back what was not committed; no statement runs afterwards."""
-        if self._begun is not None:
-            if self._begun.connection.info.transaction_status is not TransactionStatus.IDLE:
-                with suppress(psycopg.Error):  # a lost connection has rolled back by itself, and the pool closes it
-                    self._begun.execute(self._ending, prepare=False)
-            self._begun.close()
+        connection = self._connection
+        if connection is not None and connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            with suppress(psycopg.Error):  # a lost connection has rolled back by itself, and the pool closes it
+                # Not by psycopg, which would drop all that is prepared on the connection.
+                connection.exchange([Statement(self._ending, is_kept=False)])
+        if self._used is not None:
+            self._used.close()
         self._failure = RuntimeError("the session is closed")
 
     @contextmanager
@@ -191,3 +215,33 @@ class PostgresSession:
         except Exception as error:  # from the caller's own rows, half of which may be in by now
             self._failure = error
             raise
+
+
+def _asking(questions: Sequence[Question]) -> list[Statement]:
+    """Return a statement for each question that is asked at all."""
+    statements = []
+    for select, rows in questions:
+        if rows:
+            kinds = tuple(map(postgres_binary.kind_of, rows[0]))
+            statements.append(Statement(each_sql(select, kinds, len(rows) == 1), _parameters(kinds, rows)))
+    return statements
+
+
+def _parameters(kinds: Sequence[int], rows: Sequence[Sequence[object]]) -> list[bytes | None]:
+    """Return the values of a single row, or an array for each column."""
+    if len(rows) == 1:
+        return list(map(parameter, rows[0]))
+    return list(map(postgres_binary.array, kinds, zip(*rows, strict=True)))
+
+
+def _answers(questions: Sequence[Question], found: Sequence[Sequence[Row]]) -> Answers:
+    """Return for each question what its statement found, by the numbers of the rows that it was asked with."""
+    all_answers: Answers = []
+    rest = iter(found)
+    for _, rows in questions:
+        answers: list[list[Row]] = [[] for _ in rows]
+        if rows:
+            for number, *row in next(rest):
+                answers[number - 1].append(tuple(row))
+        all_answers.append(answers)
+    return all_answers

@@ -1,7 +1,7 @@
 """The statements that PostgreSQL is sent: placeholders by number, and one statement for what concerns many rows."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -19,8 +19,7 @@ def numbered(sql: str) -> bytes:
 
     In bytes, because psycopg's types take only string literals.
     """
-    numbers = count(1)
-    return _TOKEN.sub(lambda token: f"${next(numbers)}" if token[0] == "?" else token[0], sql).encode()
+    return _with_values(sql, (f"${number}" for number in count(1))).encode()
 
 
 Shape = tuple[Any, ...]
@@ -38,7 +37,7 @@ def apply_sql(changes: tuple[tuple[Shape, tuple[int, ...], bool], ...]) -> bytes
     parts = []
     for index, (shape, kinds, is_one) in enumerate(changes):
         if is_one:
-            given = [f"${next(numbers)}::{ARRAY_NAMES[kind].removesuffix('[]')}" for kind in kinds]
+            given = [f"${next(numbers)}::{_type(kind)}" for kind in kinds]
             source = ""
         else:
             given = [f"g{number}" for number in range(len(kinds))]
@@ -66,11 +65,24 @@ def _update(shape: Shape, given: Sequence[str], source: str) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def each_sql(select: str, kinds: Sequence[int]) -> bytes:
-    """Return one statement that runs a SELECT for each row of arrays of these types, and numbers the rows from 1."""
+def each_sql(select: str, kinds: Sequence[int], is_one: bool) -> bytes:
+    """Return one statement that runs a SELECT for each row of arrays of these types, and numbers the rows from 1.
+
+    A single row has its values as parameters, as in `apply_sql`.
+    """
+    if is_one:
+        values = (f"${number}::{_type(kind)}" for number, kind in enumerate(kinds, 1))
+        return f"SELECT 1, found.* FROM ({_with_values(select, values)}) AS found".encode()
     given = [f"g{number}" for number in range(len(kinds))]
-    names = iter(given)
-    select = _TOKEN.sub(lambda token: f"given.{next(names)}" if token[0] == "?" else token[0], select)
+    select = _with_values(select, (f"given.{name}" for name in given))
     arrays = ", ".join(f"${number}::{ARRAY_NAMES[kind]}" for number, kind in enumerate(kinds, 1))
     source = f"unnest({arrays}) WITH ORDINALITY AS given ({', '.join(given)}, number)"
     return f"SELECT given.number, found.* FROM {source} CROSS JOIN LATERAL ({select}) AS found".encode()
+
+
+def _with_values(sql: str, values: Iterator[str]) -> str:
+    return _TOKEN.sub(lambda token: next(values) if token[0] == "?" else token[0], sql)
+
+
+def _type(kind: int) -> str:
+    return ARRAY_NAMES[kind].removesuffix("[]")

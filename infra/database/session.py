@@ -43,6 +43,25 @@ class Update(NamedTuple):
     rows: Sequence[Sequence[object]]
 
 
+class Question(NamedTuple):
+    """A SELECT, and rows of parameters with each of which it is asked; None is no parameter."""
+
+    select: str
+    rows: Sequence[Sequence[object]]
+
+
+Answers = list[list[list[Row]]]
+"""Of each question, for each of its rows of parameters, the rows that were found."""
+
+
+class Locked(NamedTuple):
+    """The rows that were locked, the time (see `Session.now_us`) since they are, and the answers to the questions."""
+
+    rows: list[Row]
+    now_us: int
+    answers: Answers
+
+
 class Session(Protocol):
     """One open transaction; used by one thread, and dead after its context.
 
@@ -65,11 +84,6 @@ class Session(Protocol):
         ...
 
     @property
-    def for_update(self) -> str:
-        """The end of a SELECT that locks its rows to the transaction's end; empty where a writer is alone anyway."""
-        ...
-
-    @property
     def changed(self) -> int:
         """How many rows the last `execute` inserted, updated or deleted."""
         ...
@@ -78,15 +92,12 @@ class Session(Protocol):
         """Run one statement and return all its rows; none if it yields none."""
         ...
 
-    def execute_each(self, select: str, rows: Sequence[Sequence[object]]) -> list[list[Row]]:
-        """Run one SELECT once for each row of parameters, and return the rows of each; in one round trip if it can.
-
-        None is no parameter.
-        """
+    def ask(self, questions: Sequence[Question]) -> Answers:
+        """Return the answers to questions that do not depend on each other; in one round trip if the engine can."""
         ...
 
-    def lock(self, select: str) -> tuple[list[Row], int]:
-        """Return the rows of a SELECT, locked to the transaction's end, and the time (see `now_us`) since they are.
+    def lock(self, select: str, questions: Sequence[Question] = ()) -> Locked:
+        """Lock the rows of a SELECT to the transaction's end, and then ask questions that may depend on the lock.
 
         In one round trip: it is what every append begins with.
         """
@@ -95,12 +106,9 @@ class Session(Protocol):
     def apply(self, changes: Sequence[Insert | Update]) -> None:
         """Insert and update rows in as few round trips as the engine can.
 
-        The order is the engine's: no change may touch a row that another one of the same call does.
+        The order is the engine's: no change may touch a row that another one of the same call does. They may be sent
+        with what follows, the commit at last, and are then refused there.
         """
-        ...
-
-    def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run one statement once for each row of parameters; a round trip each, so `bulk_insert` is better for many."""
         ...
 
     def execute_script(self, script: str) -> None:
@@ -139,7 +147,7 @@ class Database(Protocol):
         """A transaction that commits when its context ends and rolls back on any exception.
 
         Each statement sees what was committed before it. On SQLite the writers take turns; on PostgreSQL two of them
-        run side by side until they lock the same row (`Session.for_update`). Whoever waits longer than `LOCK_TIMEOUT_S`
+        run side by side until they lock the same row (`Session.lock`). Whoever waits longer than `LOCK_TIMEOUT_S`
         gets `Unavailable`. An error means that nothing was stored, except `CommitUnknown`.
         """
         ...

@@ -65,14 +65,6 @@ def destroyed(key_id: str, root_key: RootKey, added_at: int, shredded_at: int) -
     return WrappedKey(key_id, root_key.id, b"", added_at, shredded_at)
 
 
-def shred(session: Session, key_ids: Sequence[tuple[str, int]]) -> None:
-    """Destroy keys, each as (id, position of the change that no longer needs it).
-
-    What they sealed can never be opened again.
-    """
-    session.apply([shredding(key_ids)])
-
-
 def insertion(keys: Iterable[WrappedKey]) -> Insert:
     """Return the change that adds rows."""
     rows = [(k.key_id, k.root_key_id, k.wrapped, k.added_at, k.shredded_at) for k in keys]
@@ -80,7 +72,10 @@ def insertion(keys: Iterable[WrappedKey]) -> Insert:
 
 
 def shredding(key_ids: Sequence[tuple[str, int]]) -> Update:
-    """Return the change that destroys stored keys, see `shred`."""
+    """Return the change that destroys stored keys, each as (id, position of the change that no longer needs it).
+
+    What they sealed can never be opened again.
+    """
     rows = [(b"", at, key) for key, at in key_ids]
     return Update("keyring", ("wrapped", "shredded_at"), ("key_id",), (), rows)
 

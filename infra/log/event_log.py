@@ -73,4 +73,4 @@ def row_changes(
         for position, (originator, version, topic, inner, command_id) in enumerate(pending, at.position + 1)
     ]
     grown = at.grown([leaf_hash(row[-1]) for row in rows], recorded_at, digest)
-    return grown, [event_table.insertion(rows), head.growth(grown)]
+    return grown, [event_table.insertion(rows), head.growth(at, grown)]

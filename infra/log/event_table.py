@@ -1,11 +1,13 @@
 """The table of records: appended under the head's lock, read by position, by resource and by command id."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from domain.errors import Corrupt
 from domain.instant import to_microseconds
 from domain.resource_id import fold, originator_id
 from infra.database.session import Insert, Session
+from infra.log.proven import ProvenRecord
 from infra.log.record import Recorded, decode_record
 
 COLUMNS = ("position", "originator_id", "originator_version", "topic", "recorded_at", "command_id", "record")
@@ -50,17 +52,17 @@ class Row(NamedTuple):
     record: bytes
 
 
-def row_of(recorded: Recorded, record: bytes) -> Row:
+def row_of(proven: ProvenRecord, record: bytes) -> Row:
     """Derive the row of a decoded record."""
-    position, recorded_at, event = recorded
-    command = event["command"]
+    event = proven.event
+    command = event.command
     return Row(
-        position,
-        originator_id(fold(event["resource"])),
-        event["sequence"],
-        event["type"],
-        to_microseconds(recorded_at),
-        command["id"] if command["index"] == 1 else None,
+        proven.position,
+        originator_id(fold(event.resource)),
+        event.sequence,
+        event.type,
+        to_microseconds(proven.recorded_at),
+        command.id if command.index == 1 else None,
         record,
     )
 
@@ -79,22 +81,31 @@ def create_indexes(session: Session) -> None:
     session.execute_script(INDEXES)
 
 
-def insert(session: Session, rows: Iterable[Row]) -> None:
-    """Append rows; Conflict if a position, a resource's sequence or a command id is taken."""
-    session.bulk_insert("events", COLUMNS, rows)
-
-
 def insertion(rows: Sequence[Row]) -> Insert:
-    """Return the change that appends rows."""
+    """Return the change that appends rows; Conflict if a position, a resource's sequence or a command id is taken."""
     return Insert("events", COLUMNS, rows)
 
 
+def not_bytes(position: int) -> Corrupt:
+    """Return what is wrong with a stored record of another type: SQLite takes any into any column."""
+    return Corrupt(f"position {position}: the record is not stored as bytes")
+
+
+def checked(position: int, record: object) -> bytes:
+    """Return a stored record; Corrupt if it is not stored as bytes."""
+    if not isinstance(record, bytes):
+        raise not_bytes(position)
+    return record
+
+
 def records(session: Session, *, after: int = 0, until: int | None = None) -> Iterator[bytes]:
-    """Yield the records with `after < position <= until`, in order."""
+    """Yield the records with `after < position <= until`, in order; Corrupt if one is not stored as bytes."""
     stop = 2**63 - 1 if until is None else until
-    for (record,) in session.stream(
-        "SELECT record FROM events WHERE position > ? AND position <= ? ORDER BY position", (after, stop)
+    for position, record in session.stream(
+        "SELECT position, record FROM events WHERE position > ? AND position <= ? ORDER BY position", (after, stop)
     ):
+        if not isinstance(record, bytes):
+            raise not_bytes(position)
         yield record
 
 
@@ -110,7 +121,7 @@ def size_bytes(session: Session, after: int, until: int) -> int:
 def record_at(session: Session, position: int) -> Recorded | None:
     """Return the decoded record at a position."""
     rows = session.execute("SELECT record FROM events WHERE position = ?", (position,))
-    return decode_record(rows[0][0]) if rows else None
+    return decode_record(checked(position, rows[0][0])) if rows else None
 
 
 def first_of_commands(session: Session, command_ids: Sequence[str]) -> Iterator[Recorded]:
@@ -118,8 +129,8 @@ def first_of_commands(session: Session, command_ids: Sequence[str]) -> Iterator[
     for start in range(0, len(command_ids), COMMANDS_PER_QUERY):
         page = command_ids[start : start + COMMANDS_PER_QUERY]
         marks = ", ".join("?" * len(page))
-        for (record,) in session.execute(f"SELECT record FROM events WHERE command_id IN ({marks})", page):
-            yield decode_record(record)
+        for row in session.execute(f"SELECT position, record FROM events WHERE command_id IN ({marks})", page):
+            yield decode_record(checked(*row))
 
 
 def position_at(session: Session, instant_us: int) -> int:
@@ -130,7 +141,7 @@ def position_at(session: Session, instant_us: int) -> int:
     [(position,)] = session.execute(
         """
         WITH RECURSIVE halves (low, high) AS (
-            SELECT CAST(0 AS BIGINT), position FROM log_head
+            SELECT CAST(0 AS BIGINT), max(position) FROM log_head
             UNION ALL
             SELECT CASE WHEN recorded_at <= ? THEN position ELSE low END,
                    CASE WHEN recorded_at <= ? THEN high ELSE position - 1 END

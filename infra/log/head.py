@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 from domain.errors import Corrupt, Refused, Unavailable
 from domain.instant import from_microseconds
 from domain.release import RELEASE
-from infra.database.session import Row, Session, Update
+from infra.database.session import Answers, Question, Row, Session, Update
 from infra.log.merkle import Frontier
 from projections.digest import Digest
 from projections.version import FOLD_GENERATION
@@ -22,11 +21,10 @@ COLUMNS = (
 
 SCHEMA = """
 CREATE TABLE log_head (
-    only_row {integer} PRIMARY KEY CHECK (only_row = 1),
     deployment {text} NOT NULL,
     epoch {text} NOT NULL,
     parent_epoch {text} NOT NULL,
-    position {integer} NOT NULL,
+    position {integer} PRIMARY KEY,
     recorded_at {integer} NOT NULL,
     frontier {bytes} NOT NULL,
     digest {bytes} NOT NULL,
@@ -37,6 +35,10 @@ CREATE TABLE log_head (
 );
 """
 
+# While a long read is open, PostgreSQL keeps each version of the row that a commit replaced. The one that counts has
+# the highest position, so the index leads to it past none of them; what they have in common would lead to all of them.
+NEWEST = f"SELECT {COLUMNS} FROM log_head ORDER BY position DESC LIMIT 1"
+
 EMPTY = "empty"
 OPEN = "open"
 LOADING = "loading "
@@ -45,7 +47,7 @@ LOADING = "loading "
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The row. `recorded_at` is in microseconds since 1970; `mode` is EMPTY, OPEN or LOADING and a plan's digest."""
+    """The row. `recorded_at` is in microseconds since 1970; `mode` is EMPTY, OPEN or LOADING and a plan."""
 
     deployment: str
     epoch: str
@@ -82,8 +84,8 @@ NEW = Head(deployment="", epoch="", parent_epoch="", position=0, recorded_at=0, 
 def create(session: Session) -> None:
     """Make the table with its one row: an empty store."""
     session.execute_script(SCHEMA.format(**session.types))
-    marks = ", ".join("?" * (COLUMNS.count(",") + 2))
-    session.execute(f"INSERT INTO log_head (only_row, {COLUMNS}) VALUES ({marks})", (1, *_row(NEW)))
+    marks = ", ".join("?" * (COLUMNS.count(",") + 1))
+    session.execute(f"INSERT INTO log_head ({COLUMNS}) VALUES ({marks})", _row(NEW))
 
 
 def read(session: Session, *, lock: bool = False) -> Head:
@@ -92,13 +94,12 @@ def read(session: Session, *, lock: bool = False) -> Head:
         raise Unavailable(
             "there is no Resurgam store here: run `resurgam init` for a new deployment, or `resurgam recover`"
         )
-    select = f"SELECT {COLUMNS} FROM log_head"
-    return _head(session.lock(select)[0] if lock else session.execute(select))
+    return _head(session.lock(NEWEST).rows if lock else session.execute(NEWEST))
 
 
 def _head(rows: Sequence[Row]) -> Head:
-    if len(rows) != 1:
-        raise Corrupt("log_head does not hold exactly one row")
+    if not rows:
+        raise Corrupt("log_head holds no row")
     deployment, epoch, parent, position, recorded_at, frontier, digest, release, store_format, generation, mode = rows[
         0
     ]
@@ -125,10 +126,10 @@ def read_open(session: Session, *, lock: bool = False) -> Head:
     return _checked(read(session, lock=lock))
 
 
-def lock_open(session: Session) -> tuple[Head, int]:
-    """Lock the head of a store that this program may use; return it and the time since it is locked."""
-    rows, now_us = session.lock(f"SELECT {COLUMNS} FROM log_head")
-    return _checked(_head(rows)), now_us
+def lock_open(session: Session, questions: Sequence[Question] = ()) -> tuple[Head, int, Answers]:
+    """Lock the head of a store that this program may use; return it, the time since then, and answers from then on."""
+    rows, now_us, answers = session.lock(NEWEST, questions)
+    return _checked(_head(rows)), now_us, answers
 
 
 def _checked(head: Head) -> Head:
@@ -159,30 +160,15 @@ def write(session: Session, head: Head) -> None:
     session.execute(f"UPDATE log_head SET {names}", _row(head))
 
 
-def growth(head: Head) -> Update:
-    """Return the change that makes a locked row this head, which the log grew to."""
-    values = (head.position, head.recorded_at, head.frontier.to_bytes(), head.digest.to_bytes(), 1)
-    return Update("log_head", ("position", "recorded_at", "frontier", "digest"), ("only_row",), (), [values])
-
-
-def swap_mode(session: Session, before: str, after: str) -> Head:
-    """Change the mode if it is still `before` (compare and set); Refused otherwise. Returns the new head."""
-    head = read(session, lock=True)
-    if head.mode != before:
-        raise Refused(f"the store is {describe(head.mode)}, not {describe(before)}", rule="store-mode")
-    changed = replace(head, mode=after)
-    write(session, changed)
-    return changed
+def growth(at: Head, grown: Head) -> Update:
+    """Return the change from a locked head to the one that the log grew to."""
+    values = (grown.position, grown.recorded_at, grown.frontier.to_bytes(), grown.digest.to_bytes(), at.position)
+    return Update("log_head", ("position", "recorded_at", "frontier", "digest"), ("position",), (), [values])
 
 
 def describe(mode: str) -> str:
     """Return what an operator is told about a mode."""
     return f"being filled by recovery plan {mode.removeprefix(LOADING)}" if mode.startswith(LOADING) else mode
-
-
-def plan_digest(plan: bytes) -> str:
-    """Return the digest that names a recovery's plan in the mode."""
-    return sha256(plan).hexdigest()[:32]
 
 
 def _row(head: Head) -> tuple[object, ...]:

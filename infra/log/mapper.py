@@ -25,12 +25,11 @@ class Envelope:
     events: tuple[Event, ...]
 
 
-def present_events(inner: Mapping[str, Any]) -> tuple[Event, ...]:
-    """Return what this release makes of an inner event; Refused for a type or schema that it does not know.
+def present_events(name: str, schema: int, resource: str, payload: Mapping[str, Any]) -> tuple[Event, ...]:
+    """Return what this release makes of a stored event; Refused for a type or schema that it does not know.
 
     Unknown and newer events are never guessed at: whoever wrote them meant something that this release cannot keep.
     """
-    name, schema = inner["type"], inner["schema"]
     known = EVENTS.get(name)
     if known is None:
         raise Refused(
@@ -41,7 +40,7 @@ def present_events(inner: Mapping[str, Any]) -> tuple[Event, ...]:
             f"event {name} has schema {schema}, this release knows {known[1].schema}: use the release that recorded it",
             rule="known-events",
         )
-    return (Event(name, inner["resource"], inner["payload"]),)
+    return (Event(name, resource, payload),)
 
 
 class RecordMapper(Mapper[UUID]):
@@ -66,4 +65,5 @@ class RecordMapper(Mapper[UUID]):
         own = (UUID(bytes=originator_id(fold(inner["resource"]))), inner["sequence"], inner["type"])
         if own != (originator, version, stored_event.topic):
             raise Corrupt(f"{what} stands in the place of another: {originator} {version}")
-        return Envelope(originator, version, inner, present_events(inner))
+        events = present_events(inner["type"], inner["schema"], inner["resource"], inner["payload"])
+        return Envelope(originator, version, inner, events)

@@ -11,6 +11,8 @@ from domain.errors import Corrupt, Usage
 
 HASH_BYTES = 32
 SIZE_MAX = 2**63 - 1
+FEW_LEAVES = 4
+"""Fewer are appended one by one sooner than level by level."""
 EMPTY_ROOT = sha256(b"").digest()
 
 _SIZE_BYTES = 8
@@ -57,6 +59,10 @@ class Frontier:
         """Append the hashes of leaves in their order, level by level, which takes half as long as one by one."""
         nodes = list(leaves)
         assert all(len(node) == HASH_BYTES for node in nodes)
+        if len(nodes) < FEW_LEAVES:
+            for node in nodes:
+                self.append(node)
+            return
         size, larger, smaller = self._size, self._subtrees, []
         self._size += len(nodes)
         while nodes or size:

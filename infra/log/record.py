@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
-from orjson import JSONDecodeError, loads
-
 from domain.errors import Corrupt
 from domain.event import Event
 from domain.instant import is_canonical
@@ -142,27 +140,6 @@ def unframe(record: bytes) -> tuple[bytes, int, str]:
 def decode_record(record: bytes) -> Recorded:
     """Return the record's content; Corrupt unless its bytes are canonical and every member is there, in its form."""
     return _checked_record(decode_canonical(record, "a record"))
-
-
-def decode_proven(record: bytes) -> Recorded:
-    """Return the content of a record whose bytes were proven to be those that a log holds; Corrupt if it has no parts.
-
-    Five times as fast as `decode_record`. The members of the event are not looked at: `flawed` is for whoever stumbles.
-    """
-    try:
-        value = loads(record)
-        return Recorded(value["position"], value["recorded_at"], value["event"])
-    except (JSONDecodeError, TypeError, LookupError):
-        raise flawed(record) from None
-
-
-def flawed(record: bytes) -> Corrupt:
-    """Return what is wrong with a proven record that could not be used."""
-    try:
-        decode_record(record)
-    except Corrupt as error:
-        return error
-    return Corrupt("a record has members of another form than its type promises")
 
 
 def _checked_record(value: Any) -> Recorded:

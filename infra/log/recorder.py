@@ -20,7 +20,7 @@ from eventsourcing.persistence import (
 
 from domain.errors import Conflict
 from infra.database.session import Database, Session
-from infra.log import head
+from infra.log import event_table, head
 from infra.log.event_log import Clock, Pending, append
 from infra.log.head import Head
 from infra.log.record import unframe
@@ -73,12 +73,15 @@ class LogRecorder(ApplicationRecorder):
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
         """Return the events of one resource in the order of their sequence."""
-        sql = "SELECT originator_version, topic, record FROM events WHERE originator_id = ?"
+        sql = "SELECT originator_version, topic, position, record FROM events WHERE originator_id = ?"
         sql, parameters = _bounded(sql, [_uuid(originator_id).bytes], gt, lte, desc, limit)
         with self.database.read() as session:
             head.read_open(session)
             rows = session.execute(sql, parameters)
-        return [StoredEvent(originator_id, version, topic, unframe(record)[0]) for version, topic, record in rows]
+        return [
+            StoredEvent(originator_id, version, topic, unframe(event_table.checked(position, record))[0])
+            for version, topic, position, record in rows
+        ]
 
     def select_notifications(
         self,
@@ -107,7 +110,7 @@ class LogRecorder(ApplicationRecorder):
                 originator_id=UUID(bytes=bytes(originator)),
                 originator_version=version,
                 topic=topic,
-                state=unframe(record)[0],
+                state=unframe(event_table.checked(position, record))[0],
             )
             for position, originator, version, topic, record in rows
         ]

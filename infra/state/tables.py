@@ -29,7 +29,7 @@ CREATE TABLE links (
 INDEXES = f"""
 CREATE UNIQUE INDEX versions_begun ON versions (valid_from);
 CREATE INDEX versions_ended ON versions (valid_to) WHERE valid_to < {OPEN};
-CREATE INDEX versions_kind ON versions (kind, valid_to);
+CREATE INDEX versions_kind ON versions (kind, valid_to, valid_from);
 CREATE INDEX links_source ON links (source, valid_to);
 CREATE INDEX links_target ON links (target, relation, valid_to);
 """
@@ -45,13 +45,8 @@ def create_indexes(session: Session) -> None:
     session.execute_script(INDEXES)
 
 
-def write(session: Session, changes: Sequence[Change]) -> None:
-    """Write the changes of one transaction, in the order of their positions."""
-    session.apply(row_changes(changes))
-
-
 def row_changes(changes: Sequence[Change]) -> list[Insert | Update]:
-    """Return what changes in the tables with changes that follow each other.
+    """Return what changes in the tables with the changes of one transaction, in the order of their positions.
 
     Rows that begin and end with them are inserted whole; only rows of earlier ones are updated.
     """
@@ -96,7 +91,7 @@ class Rows:
             after = change.after
             before = self._versions.get(after.resource)
             if before is not None:
-                yield version_row(before, after.valid_from), None
+                yield before.row(after.valid_from), None
             self._versions[after.resource] = after
             for (relation, target), since in change.closed:
                 if since >= self._first:
@@ -105,11 +100,6 @@ class Rows:
             for relation, target in change.opened:
                 self._links[after.resource, relation, target] = after.valid_from
         for version in self._versions.values():
-            yield version_row(version, OPEN), None
+            yield version.row(OPEN), None
         for (source, relation, target), since in self._links.items():
             yield None, (source, relation, target, since, OPEN)
-
-
-def version_row(version: Version, valid_to: int) -> VersionRow:
-    """Return a version as a row that ends at `valid_to`."""
-    return (version.resource, version.sequence, version.kind, version.valid_from, valid_to, version.content)

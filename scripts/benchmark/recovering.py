@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from infra.control_plane import plane
-from infra.control_plane.plane import host_clock
+from infra.control_plane.clock import host_clock
 from infra.control_plane.when import parse
 from infra.database.url import open_database
 from infra.log import head

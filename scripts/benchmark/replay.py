@@ -20,8 +20,10 @@ from infra.canonical_json import encode
 from infra.control_plane import log_verification
 from infra.database.url import open_database
 from infra.log.mapper import present_events
-from infra.log.record import decode_proven, decode_record
-from projections.version import Version, change
+from infra.log.proven import decode_proven
+from infra.log.record import decode_record
+from projections.fold import change
+from projections.version import Version
 from scripts.benchmark import store
 from scripts.benchmark.benchmark import RATE, Benchmark, Result, Target
 from scripts.benchmark.context import Context
@@ -41,7 +43,8 @@ def replayed(stopwatch: Stopwatch, count: int) -> None:
     states: dict[str, State | None] = {}
     with _collector_at_rest(), stopwatch.measuring(count):
         for record in given:
-            for event in present_events(decode_proven(record).event):
+            stored = decode_proven(record).event
+            for event in present_events(stored.type, stored.schema, stored.resource, stored.payload):
                 resource = fold(event.resource)
                 states[resource] = evolve(states.get(resource), event)
 
@@ -52,9 +55,11 @@ def folded(stopwatch: Stopwatch, count: int) -> None:
     newest: dict[str, Version] = {}
     with _collector_at_rest(), stopwatch.measuring(count):
         for record in given:
-            position, _, inner = decode_proven(record)
-            resource = fold(inner["resource"])
-            newest[resource] = change(newest.get(resource), position, present_events(inner), encode).after
+            proven = decode_proven(record)
+            event = proven.event
+            resource = fold(event.resource)
+            events = present_events(event.type, event.schema, event.resource, event.payload)
+            newest[resource] = change(newest.get(resource), proven.position, events, encode).after
 
 
 @dataclass(frozen=True)

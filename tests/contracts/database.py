@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Conflict, Unavailable
-from infra.database.session import Database, Insert, Row, Session, Update
+from infra.database.session import Database, Insert, Question, Row, Session, Update
 from infra.database.url import open_database
 
 INT64_MAX = 2**63 - 1
@@ -31,7 +31,8 @@ def database(store: str) -> Iterator[Database]:
 
 
 def insert(session: Session, *rows: tuple[int, str | None, bytes | None]) -> None:
-    session.execute_many("INSERT INTO thing (id, name, body) VALUES (?, ?, ?)", rows)
+    for row in rows:
+        session.execute("INSERT INTO thing (id, name, body) VALUES (?, ?, ?)", row)
 
 
 def things(database: Database) -> list[Row]:
@@ -42,7 +43,7 @@ def things(database: Database) -> list[Row]:
 def increment(database: Database) -> None:
     """Add one in two steps, so that a second writer between them would be lost."""
     with database.write() as session:
-        [(n,)] = session.execute(f"SELECT n FROM counter{session.for_update}")
+        [(n,)] = session.lock("SELECT n FROM counter").rows
         time.sleep(0.001)
         session.execute("UPDATE counter SET n = ?", (n + 1,))
 
@@ -136,7 +137,7 @@ class DatabaseContract:
 
     def test_readers_do_not_wait_for_a_writer(self, database: Database) -> None:
         with database.write() as session:
-            session.execute(f"SELECT n FROM counter{session.for_update}")
+            session.lock("SELECT n FROM counter")
             session.execute("UPDATE counter SET n = 1")
             assert counted(database) == 0
 
@@ -176,7 +177,7 @@ class StatementContract:
             (INT64_MAX, None, None),
         ]
         with database.write() as session:
-            session.execute_many("INSERT INTO thing (id, name, body) VALUES (?, ?, ?)", rows)
+            insert(session, *rows)
         assert things(database) == rows
 
     def test_text_is_ordered_by_its_bytes(self, database: Database) -> None:
@@ -368,11 +369,13 @@ class ChangeContract:
             insert(session, (1, "a", b"1"), (2, "b", b"2"), (3, "a", b"3"), (4, "ä", None))
             select = "SELECT id, body FROM thing WHERE name = ? AND id > ? ORDER BY id DESC"
             asked = [("a", 0), ("nobody", 0), ("a", 1), ("ä", 0), ("a", 0)]
-            answers = session.execute_each(select, asked)
+            other = Question("SELECT name FROM thing WHERE body = ?", [(b"2",)])
+            answers, none, others = session.ask([Question(select, asked), Question(select, []), other])
             assert answers == [session.execute(select, row) for row in asked]
             assert answers[0] == [(3, b"3"), (1, b"1")]
-            assert session.execute_each(select, []) == []
-            assert session.execute_each("SELECT name FROM thing WHERE body = ?", [(b"2",)]) == [[("b",)]]
+            assert none == []
+            assert others == [[("b",)]]
+            assert session.ask([]) == []
 
     def test_a_locked_row_comes_with_the_time_since_which_it_is_locked(self, database: Database) -> None:
         """Also in the first statement of a transaction, which has to wait for another one."""
@@ -390,8 +393,10 @@ class ChangeContract:
             first = threads.submit(slow)
             assert entered.wait(10)
             with database.write() as session:
-                rows, now_us = session.lock("SELECT n FROM counter")
-                assert rows == [(5,)]
+                rows, now_us, [[found]] = session.lock(
+                    "SELECT n FROM counter", [Question("SELECT n FROM counter WHERE n > ?", [(0,)])]
+                )
+                assert rows == found == [(5,)]
                 assert ended[0] <= now_us <= session.now_us()
             first.result()
 

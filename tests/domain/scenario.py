@@ -13,7 +13,7 @@ from domain.resource import Resource
 from domain.resource_id import fold
 from domain.sealed_value import SealedValue
 from projections.current import Current
-from projections.version import change
+from projections.fold import change
 from tests.domain.well_formed import check_change, check_event
 
 NOW = "2026-11-03T14:00:00.000000Z"

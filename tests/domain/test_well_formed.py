@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from domain.event import Event
-from projections.version import Change, Version, change
+from projections.fold import change
+from projections.version import Change, Version
 from tests.domain.scenario import encode
 from tests.domain.well_formed import check_change, check_event, check_plain
 

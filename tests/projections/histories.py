@@ -11,7 +11,8 @@ from domain.group_membership import group_membership_id
 from domain.principal import principal_id
 from domain.resource_id import fold
 from domain.user import user_key
-from projections.version import Change, Version, change
+from projections.fold import change
+from projections.version import Change, Version
 from tests.domain.scenario import encode
 
 USERS = ("User-1", "User-2", "ÜSER-3")

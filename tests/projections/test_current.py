@@ -10,7 +10,8 @@ from domain.principal import principal_id as principal
 from domain.resource_id import fold
 from domain.user import user_key
 from projections.current import Current, Foresight
-from projections.version import Version, change
+from projections.fold import change
+from projections.version import Version
 from tests.domain.scenario import encode
 from tests.projections.histories import GROUPS, NAMES, USERS, Truth, histories, lower, truths, user_created
 

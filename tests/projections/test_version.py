@@ -7,7 +7,8 @@ from domain.errors import Corrupt, Refused
 from domain.event import Event
 from domain.resource_id import fold
 from domain.user import user_key
-from projections.version import Version, change
+from projections.fold import change
+from projections.version import Version
 from tests.domain.scenario import encode
 from tests.projections.histories import histories, lower, member_added, truths, user_created, user_deleted, user_renamed
 

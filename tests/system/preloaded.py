@@ -29,7 +29,7 @@ def serve(path: str) -> None:
 
     from infra.cli.app import COMMANDS
 
-    for module, _ in COMMANDS.values():
+    for module in filter(None, (module for module, _ in COMMANDS.values())):
         import_module(f"infra.cli.{module}")
     signal.signal(
         signal.SIGCHLD, signal.SIG_IGN

@@ -20,7 +20,8 @@ from infra.keys.password import TEST_COST
 from infra.log import event_table
 from infra.log.mapper import present_events
 from infra.log.record import Recorded, decode_record
-from projections.version import OPEN, Change, Version, change
+from projections.fold import change
+from projections.version import OPEN, Change, Version
 from tests.infra.control_plane.installation import ACTOR, ROOT_KEY, install
 from tests.naive import pools
 from tests.naive.pools import Step
@@ -97,7 +98,8 @@ def changes(all_records: Sequence[bytes]) -> Iterator[tuple[Recorded, Change]]:
     versions: dict[str, Version] = {}
     for record in all_records:
         recorded = decode_record(record)
-        events = present_events(recorded.event)
+        event = recorded.event
+        events = present_events(event["type"], event["schema"], event["resource"], event["payload"])
         step = change(versions.get(events[0].resource.lower()), recorded.position, events, encode)
         versions[step.after.resource] = step.after
         yield recorded, step

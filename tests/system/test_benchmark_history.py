@@ -18,7 +18,8 @@ from infra.keys.password import TEST_COST
 from infra.keys.sealing import unseal
 from infra.log.mapper import present_events
 from infra.log.record import decode_record
-from projections.version import Version, change
+from projections.fold import change
+from projections.version import Version
 from scripts.benchmark import changes, history, store, workload
 
 COUNT = 20_000
@@ -40,7 +41,8 @@ def newest() -> dict[str, Version]:
         assert recorded.position == position
         EVENTS[inner["type"]][1].adapter.validate_python(inner["payload"])
         resource = fold(inner["resource"])
-        after = change(versions.get(resource), position, present_events(inner), encode).after
+        events = present_events(inner["type"], inner["schema"], inner["resource"], inner["payload"])
+        after = change(versions.get(resource), position, events, encode).after
         assert after.sequence == inner["sequence"]
         versions[resource] = after
     return versions

@@ -14,7 +14,7 @@ from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from infra.backup.verification import Expectation
 from infra.control_plane import recovery
-from infra.control_plane.plane import host_clock
+from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Wish
 from infra.database.url import open_database
 from tests.backup_estate import (

@@ -36,7 +36,7 @@ from pathlib import Path
 from infra.backup import compaction, run, segment
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
-from infra.control_plane.plane import host_clock
+from infra.control_plane.clock import host_clock
 from infra.database.url import open_database
 from tests.backup_estate import ROOT_KEY, recover
 

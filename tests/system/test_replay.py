@@ -15,7 +15,7 @@ from infra.backup.rebuild import Limit
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from infra.control_plane import recovery, store
-from infra.control_plane.plane import host_clock
+from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Wish
 from infra.log.page import paged
 from infra.state import newest

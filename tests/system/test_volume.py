@@ -22,7 +22,8 @@ from pathlib import Path
 from infra.backup import run
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
-from infra.control_plane.plane import ControlPlane, host_clock
+from infra.control_plane.clock import host_clock
+from infra.control_plane.plane import ControlPlane
 from infra.database.url import open_database
 from infra.keys.password import TEST_COST
 from tests.backup_estate import ACTOR, FIRST_USE, IDENTITY, ROOT_KEY, recover, set_password, user_request, verify

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from domain.errors import Corrupt, Refused, Unavailable, WrongKey
 from infra.backup import compaction, lines_file, memory, run, segment
-from infra.backup.age import fingerprint
+from infra.backup.age import FILE_KEY_BYTES, fingerprint
 from infra.backup.compaction import KEYRINGS_MIN
 from infra.backup.repository import Repository
 from infra.backup.run import Outcome
 from infra.backup.segment import OpenerOf
 from infra.backup.stores.directory import DirectoryStore
 from infra.control_plane import store
-from infra.control_plane.plane import host_clock
+from infra.control_plane.clock import host_clock
 from infra.database.url import open_database
 from infra.keys.root_key import HeldRootKey
 from infra.log import event_table, head, local_fact
@@ -45,7 +45,7 @@ from pathlib import Path
 from infra.backup import run
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
-from infra.control_plane.plane import host_clock
+from infra.control_plane.clock import host_clock
 from infra.database.url import open_database
 from tests.backup_estate import ROOT_KEY
 repository = Repository.open(DirectoryStore(Path(sys.argv[2])))
@@ -254,7 +254,11 @@ def test_what_a_run_remembers_never_goes_back(made: Estate) -> None:
 
 def test_the_deployment_opens_its_own_segments_without_an_identity(made: Estate) -> None:
     with made.database.read() as session:
-        file_keys = memory.segment_keys(session, ROOT_KEY)
+        kept = local_fact.with_prefix(session, memory.SEGMENT_KEY)
+    file_keys = {
+        name.removeprefix(memory.SEGMENT_KEY): ROOT_KEY.unwrap(name, wrapped)[:FILE_KEY_BYTES]
+        for name, wrapped in kept.items()
+    }
     opener_of = OpenerOf(None, file_keys)
     assert sum(len(page.records) for page in segment.read_all(made.repository, made.newest, opener_of)) == 22
     with pytest.raises(WrongKey, match="an identity is needed"):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,37 +17,55 @@ from infra.cli.app import COMMANDS, app
 from tests.infra.cli.command_line import ROOT, CommandLine, process, request
 
 
-def commands() -> dict[str, Any]:
-    """Return every command by its full name, loaded."""
-    root = typer.main.get_command(app)
-    found: dict[str, Any] = {}
-    for name in COMMANDS:
-        command = root.get_command(None, name)  # type: ignore[attr-defined]  # it is a group
-        inner = getattr(command, "commands", None)
-        found |= {f"{name} {sub}": one for sub, one in inner.items()} if inner else {name: command}
+def commands(name: str = "", command: Any = None) -> dict[str, Any]:
+    """Return every command and every group by its full name, loaded."""
+    if command is None:
+        command = typer.main.get_command(app)
+    found = {name: command} if name else {}
+    for part in command.list_commands(None) if is_group(command) else ():
+        found |= commands(f"{name} {part}".strip(), command.get_command(None, part))
     return found
 
 
+def is_group(command: Any) -> bool:
+    return hasattr(command, "list_commands")
+
+
 def test_the_list_of_commands_says_what_each_command_says() -> None:
-    root = typer.main.get_command(app)
+    loaded = commands()
     for name, (_, line) in COMMANDS.items():
-        command = root.get_command(None, name)  # type: ignore[attr-defined]  # it is a group
-        assert command.help.split("\n")[0] == line, name
+        assert loaded[name].help.split("\n")[0] == line, name
 
 
 def test_every_command_has_an_example_and_json() -> None:
     for name, command in commands().items():
+        if is_group(command):
+            continue
         assert "Example:" in (command.epilog or ""), name
         assert f"resurgam {name}" in command.epilog, name
         assert any("--json" in parameter.opts for parameter in command.params), name
 
 
-def test_listing_the_commands_loads_none_of_them(cli: CommandLine) -> None:
-    code = "import sys; from infra.cli.app import run; run(['--help']); print([m for m in sys.modules if m in %r])"
-    heavy = ["pydantic", "cryptography", "psycopg", "domain.control_plane", "infra.control_plane.plane"]
+def loaded_by(arguments: list[str], modules: list[str], folder: Path) -> list[str]:
+    """Return which of these modules a process has loaded that ran a command."""
+    code = "import sys; from infra.cli.app import run; run(%r); print(*(m for m in %r if m in sys.modules))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    shown = subprocess.check_output([sys.executable, "-c", code % heavy], cwd=cli.folder, env=environment)
-    assert shown.splitlines()[-1] == b"[]"
+    shown = subprocess.check_output([sys.executable, "-c", code % (arguments, modules)], cwd=folder, env=environment)
+    return shown.decode().splitlines()[-1].split()
+
+
+def test_listing_the_commands_loads_none_of_them(cli: CommandLine) -> None:
+    ours = ["domain.control_plane", "infra.control_plane.plane", "infra.backup.run"]
+    assert loaded_by(["--help"], ["pydantic", "cryptography", "psycopg", *ours], cli.folder) == []
+    assert loaded_by(["backup", "--help"], ["cryptography", "psycopg", *ours], cli.folder) == []
+
+
+def test_a_backup_loads_neither_the_fold_nor_the_writer_nor_recoveries(cli: CommandLine) -> None:
+    writing = ["domain.control_plane", "infra.control_plane.plane", "eventsourcing", "cryptography.x509"]
+    others = ["infra.control_plane.recovery", "infra.backup.rebuild", "psycopg"]
+    assert loaded_by(["backup", "run", "--help"], ["infra.backup.run", *writing, *others], cli.folder) == [
+        "infra.backup.run"
+    ]
 
 
 def test_no_command_shows_the_help_and_is_a_usage_error(cli: CommandLine) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.infra.cli.command_line import CommandLine
+from tests.infra.cli.command_line import CommandLine, user
 
 
 @pytest.fixture
@@ -39,6 +41,29 @@ def test_a_new_repository_begins_with_a_full_copy_if_it_is_asked_for(backed_up: 
     backed_up.done("backup", "run", "--repository", "second", "--new-repository")
     verified = backed_up.done("backup", "verify", "--repository", "second", "--identity", "identity.txt", "--json").json
     assert verified["deployments"][0]["restorable"]["first"] == 1
+
+
+@pytest.mark.parametrize("old", [True, False], ids=["backed up before", "new"])
+def test_a_record_that_is_not_stored_as_bytes_is_corrupt_and_nothing_is_written(
+    backed_up: CommandLine, old: bool
+) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in Path("backups").rglob("*") if path.is_file()}
+
+    repository = ("--repository", "backups")
+    backed_up.record(user(1))
+    if old:  # a second manifest, whose records a small increment writes again
+        backed_up.done("backup", "run", *repository)
+        backed_up.record(user(2))
+    before = files()
+    with closing(sqlite3.connect("resurgam.db")) as connection, connection:
+        [(last,)] = connection.execute("SELECT max(position) FROM events")
+        at = last - 1 if old else last
+        connection.execute("UPDATE events SET record = CAST(record AS TEXT) WHERE position = ?", (at,))
+    result = backed_up("backup", "run", *repository, "--json")
+    assert (result.code, result.out) == (6, "")
+    assert f"position {at}: the record is not stored as bytes" in result.error["message"]
+    assert files() == before
 
 
 def test_a_recovery_says_when_it_takes_a_root_key_that_is_there(backed_up: CommandLine) -> None:

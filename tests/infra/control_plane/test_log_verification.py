@@ -1,6 +1,6 @@
 """Log verification finds every kind of change behind the writer's back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -96,6 +96,7 @@ RECORD_CHANGES = {
         "WHERE position IN (6, 7)"
     ),
     "a head that is behind": "UPDATE log_head SET frontier = frontier, position = 11",
+    "a record as text": CHANGES["a record as text"],
 }
 
 
@@ -106,3 +107,13 @@ def test_a_change_of_the_records_is_found_in_their_bytes_alone(database: Databas
         assert session.changed
     with pytest.raises(Corrupt):
         log_verification.verify_records(database)
+
+
+@pytest.mark.parametrize("verify", [log_verification.verify, log_verification.verify_records])
+def test_a_record_that_is_not_stored_as_bytes_is_named(
+    database: Database, verify: Callable[[Database], object]
+) -> None:
+    with database.write() as session:
+        session.execute(CHANGES["a record as text"])
+    with pytest.raises(Corrupt, match="position 9: the record is not stored as bytes"):
+        verify(database)

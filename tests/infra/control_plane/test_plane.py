@@ -18,7 +18,8 @@ from infra.database.url import open_database
 from infra.keys.password import TEST_COST
 from infra.log import event_table
 from infra.log.event_table import row_of
-from infra.log.record import decode_record, frame
+from infra.log.proven import decode_proven
+from infra.log.record import frame
 from tests.infra.control_plane.installation import (
     ACTOR,
     OPERATOR_ID,
@@ -138,7 +139,7 @@ def test_an_event_of_a_newer_release_is_refused_by_name_when_the_log_is_folded(
     at = plane.head()
     record = frame(inner(**fields), at.position + 1, at.instant)
     with plane.database.write() as session:
-        event_table.insert(session, [row_of(decode_record(record), record)])
+        session.apply([event_table.insertion([row_of(decode_proven(record), record)])])
     with pytest.raises(Refused, match=named):
         log_verification.verify(plane.database)
 

@@ -17,8 +17,9 @@ from infra.backup.age import generate_identity
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from infra.canonical_json import encode
-from infra.control_plane import log_verification, recovery
-from infra.control_plane.plane import ControlPlane, host_clock
+from infra.control_plane import log_verification, recovery, store
+from infra.control_plane.clock import host_clock
+from infra.control_plane.plane import ControlPlane
 from infra.control_plane.recovery import Wish
 from infra.database.session import Session
 from infra.database.url import open_database
@@ -86,6 +87,16 @@ def test_records_and_rows_are_the_same_in_either_engine(
         assert secret_values(found) == secret_values(lost)
         assert {measure.result for measure in report.measures} == {"equal"}
         assert report.lost == []
+
+
+def test_the_planner_of_postgresql_knows_what_was_recovered(tmp_path: Path, fresh_postgres_url: str) -> None:
+    with (
+        estate(tmp_path) as lost,
+        recovered(lived_in(lost).root, tmp_path / "new", fresh_postgres_url) as (found, _),
+        found.database.read() as session,
+    ):
+        known = session.execute("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = current_schema()")
+    assert {table for (table,) in known} == set(store.LARGE_TABLES)
 
 
 def test_the_new_deployment_begins_with_what_it_was_recovered_from(made: Estate, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from domain.errors import Conflict, Refused, Unavailable
-from infra.database import postgres
+from infra.database import postgres, postgres_exchange
 from infra.database.postgres import PostgresDatabase
 from infra.database.postgres_statements import numbered
-from infra.database.session import CommitUnknown, Database, Session
+from infra.database.session import CommitUnknown, Database, Insert, Question, Session
 from infra.database.url import open_database
 from tests.contracts.database import (
     BulkContract,
@@ -160,7 +160,7 @@ def test_a_writer_gives_up_on_a_lock_that_is_held_too_long(
     monkeypatch.setattr(postgres, "LOCK_TIMEOUT_S", 1)
     other = open_database(store)
     with database.write() as session:
-        session.execute(f"SELECT n FROM counter{session.for_update}")
+        session.lock("SELECT n FROM counter")
         with pytest.raises(Unavailable, match="another writer"), other.write() as blocked:
             blocked.execute("UPDATE counter SET n = 7")
     other.close()
@@ -174,6 +174,53 @@ def test_one_large_write_does_not_hang(database: Database) -> None:
         session.bulk_insert("thing", ("id", "body"), [(3, body)])
     with database.read() as session:
         assert session.execute("SELECT sum(length(body)) = 75000000 FROM thing") == [(True,)]
+
+
+def test_large_questions_that_are_asked_together_do_not_hang(database: Database) -> None:
+    large = "x" * 3_000_000
+    with database.read() as session:
+        answers = session.ask([Question("SELECT CAST(? AS TEXT), ?", [(large, number)]) for number in range(20)])
+    assert answers == [[[(large, number)]] for number in range(20)]
+
+
+def test_what_is_prepared_outlives_a_roll_back_and_a_dropped_table(database: Database) -> None:
+    def write(session: Session, number: int) -> None:
+        assert session.ask([Question("SELECT name FROM thing WHERE id = ?", [(number,)])]) == [[[]]]
+        session.apply([Insert("thing", ("id", "name"), [(number, "x")])])
+
+    with pytest.raises(ZeroDivisionError), database.write() as session:
+        write(session, 1)
+        session.execute("SELECT 1")
+        raise ZeroDivisionError
+    with database.write() as session:
+        write(session, 2)
+        for _ in range(9):
+            session.execute("SELECT 1")  # psycopg prepares it, and would drop all that is prepared
+        session.execute_script("CREATE TABLE short (n BIGINT);\nDROP TABLE short;\n")
+        write(session, 3)
+    with database.write() as session:
+        write(session, 4)
+    assert [number for number, _, _ in things(database)] == [2, 3, 4]
+
+
+def test_statements_beyond_those_that_stay_prepared_run_as_well(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_exchange, "PREPARED_MAX", 1)
+    for _ in range(2):
+        with database.write() as session:
+            assert session.ask([Question(f"SELECT {n} + ?", [(n,)]) for n in range(3)]) == [
+                [[(n + n,)]] for n in range(3)
+            ]
+
+
+def test_nothing_runs_after_a_question_that_fails(database: Database) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero), database.write() as session:
+        session.apply([Insert("thing", ("id",), [(1,)])])
+        session.ask([Question("SELECT 1 / ?", [(0,)]), Question("SELECT 1 / ?", [(1,)])])
+    assert things(database) == []
+    with database.write() as session:
+        assert session.ask([Question("SELECT 1 / ?", [(1,)])]) == [[[(1,)]]]
 
 
 def test_stores_in_two_schemas_do_not_see_each_other(database: Database, postgres_url: str) -> None:

@@ -186,6 +186,14 @@ def test_a_damaged_page_is_corrupt(database: Database, store: str, tmp_path: Pat
     damaged.close()
 
 
+def test_a_text_that_is_not_utf_8_is_corrupt_and_not_repeated(database: Database) -> None:
+    with database.write() as session:
+        session.execute("INSERT INTO thing (id, body) VALUES (1, CAST(? AS TEXT))", (b"canary\xff",))
+    with pytest.raises(Corrupt, match="a text in it is not UTF-8") as caught:
+        things(database)
+    assert "canary" not in str(caught.value)
+
+
 def test_a_full_disk_stores_nothing_and_the_next_write_goes_on(database: Database) -> None:
     with pytest.raises(Unavailable, match="full"), database.write() as session:
         session.execute("PRAGMA max_page_count = 10")
@@ -223,7 +231,7 @@ def test_what_was_replaced_is_overwritten_in_the_file(sqlite_url: str) -> None:
     canary = os.urandom(24).hex().encode()
     with opened.write() as session:
         session.execute_script("CREATE TABLE kept (value BLOB NOT NULL);")
-        session.execute_many("INSERT INTO kept VALUES (?)", [(canary * 100,)] * 50)
+        session.bulk_insert("kept", ["value"], [(canary * 100,)] * 50)
     with opened.write() as session:
         session.execute("UPDATE kept SET value = ?", (b"",))
     opened.close()

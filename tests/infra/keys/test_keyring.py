@@ -64,7 +64,7 @@ def test_a_live_key_opens_its_value(database: Database) -> None:
 def test_a_shredded_key_is_gone_and_says_since_when(database: Database) -> None:
     sealed, other = sealed_value(database), sealed_value(database)
     with database.write() as session:
-        keyring.shred(session, [(sealed["keyId"], 9)])
+        session.apply([keyring.shredding([(sealed["keyId"], 9)])])
     with pytest.raises(NotFound, match=f"{RESOURCE} was destroyed at position 9"):
         opened(database, sealed)
     assert opened(database, other) == b"canary"

@@ -14,7 +14,7 @@ def opened(url: str) -> Database:
     database = open_database(url, create=True)
     with database.write() as session:
         store.create(session)
-        head.swap_mode(session, head.EMPTY, OPEN)
+        head.write(session, replace(head.NEW, mode=OPEN))
     return database
 
 

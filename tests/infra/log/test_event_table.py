@@ -2,16 +2,19 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 
-from domain.errors import Conflict
+from domain.errors import Conflict, Corrupt
 from domain.instant import from_microseconds
 from domain.resource_id import originator_id
 from infra.database.session import Database
 from infra.log import event_table
 from infra.log.event_table import COMMANDS_PER_QUERY, Row, row_of
-from infra.log.record import decode_record, frame
+from infra.log.proven import decode_proven
+from infra.log.record import frame
+from infra.log.recorder import LogRecorder
 from tests.infra.log.inner_events import inner
 from tests.infra.log.stores import opened
 
@@ -33,12 +36,12 @@ def record(position: int, recorded_at: int = START_US, **fields: object) -> byte
 
 def row(position: int, recorded_at: int = START_US, **fields: object) -> Row:
     data = record(position, recorded_at, **fields)
-    return row_of(decode_record(data), data)
+    return row_of(decode_proven(data), data)
 
 
 def insert(database: Database, *rows: Row) -> None:
     with database.write() as session:
-        event_table.insert(session, rows)
+        session.apply([event_table.insertion(rows)])
 
 
 def test_the_columns_are_derived_from_the_record() -> None:
@@ -86,6 +89,26 @@ def test_records_come_in_the_order_of_their_positions(database: Database) -> Non
         assert event_table.record_at(session, 5) is None
         assert event_table.size_bytes(session, 1, 3) == len(record(2)) + len(record(3))
         assert event_table.size_bytes(session, 4, 9) == 0
+
+
+def test_a_record_that_is_not_stored_as_bytes_is_named_wherever_it_is_read(sqlite_url: str) -> None:
+    database = opened(sqlite_url)
+    recorder = LogRecorder(database)
+    insert(database, row(1), row(2))
+    with database.write() as session:
+        session.execute("UPDATE events SET record = CAST(record AS TEXT) WHERE position = 2")
+    with database.read() as session:
+        for read in (
+            lambda: list(event_table.records(session)),
+            lambda: event_table.record_at(session, 2),
+            lambda: list(event_table.first_of_commands(session, ["command-2"])),
+            lambda: recorder.select_events(UUID(bytes=originator_id("/users/2"))),
+            lambda: recorder.select_notifications(2, 1),
+        ):
+            with pytest.raises(Corrupt, match="position 2: the record is not stored as bytes"):
+                read()
+        assert list(event_table.records(session, until=1)) == [record(1)]
+    database.close()
 
 
 def test_commands_are_found_by_id_however_many_are_asked_for(database: Database) -> None:

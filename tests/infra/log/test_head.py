@@ -109,12 +109,6 @@ def test_a_database_without_a_store_is_unavailable(store_url: str) -> None:
     database.close()
 
 
-def test_the_mode_changes_only_from_the_one_that_was_seen(database: Database) -> None:
-    plan = LOADING + head.plan_digest(b"plan")
-    with database.write() as session:
-        assert head.swap_mode(session, EMPTY, plan).mode == plan
-    named = f"filled by recovery plan {head.plan_digest(b'plan')}, not empty"
-    with pytest.raises(Refused, match=named), database.write() as session:
-        head.swap_mode(session, EMPTY, OPEN)
-    with database.read() as session:
-        assert head.read(session).mode == plan
+def test_a_store_that_a_recovery_fills_names_its_plan() -> None:
+    assert head.describe(LOADING + "plan-1") == "being filled by recovery plan plan-1"
+    assert head.describe(EMPTY) == "empty"

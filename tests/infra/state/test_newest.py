@@ -15,7 +15,8 @@ from domain.event import Event
 from domain.resource_id import fold
 from infra.state import newest
 from infra.state.newest import NewestVersions
-from projections.version import Version, change
+from projections.fold import change
+from projections.version import Version
 from tests.domain.scenario import encode
 from tests.projections.histories import histories
 

@@ -35,7 +35,7 @@ def written(database: Database, batches: Sequence[Sequence[Change]]) -> tuple[li
         session.execute("DELETE FROM links")
     for batch in batches:
         with database.write() as session:
-            tables.write(session, batch)
+            session.apply(tables.row_changes(batch))
     with database.read() as session:
         versions = session.execute(f"SELECT {', '.join(tables.VERSION_COLUMNS)} FROM versions ORDER BY valid_from")
         links = session.execute(
