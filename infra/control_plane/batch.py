@@ -23,6 +23,9 @@ from projections.digest import DigestSum
 from projections.fold import change
 from projections.version import Change, Version
 
+PENDING_MAX = 200
+"""After so many events the database begins to write, on its own core, while the next ones are decided."""
+
 
 class Batch:
     """Accepted commands of one transaction. The world is ahead of the store until `write` and the commit after it."""
@@ -37,6 +40,9 @@ class Batch:
         self._warning = self.clock.warning
         self.accepted: dict[str, tuple[str, Outcome]] = {}
         self._digest = DigestSum(at.digest)
+        self._clear()
+
+    def _clear(self) -> None:
         self._pending: list[Pending] = []
         self._changes: list[Change] = []
         self._added: dict[str, tuple[DataKey, int]] = {}
@@ -61,6 +67,11 @@ class Batch:
         self.accepted[item.command_id] = (item.digest, outcome)
         return outcome
 
+    @property
+    def is_due(self) -> bool:
+        """Whether so much was accepted that the database had better begin with it, while more is decided."""
+        return len(self._pending) >= PENDING_MAX
+
     def accepted_before(self, item: Item) -> Outcome:
         """Answer a command whose id was accepted earlier in this batch."""
         digest, outcome = self.accepted[item.command_id]
@@ -70,11 +81,12 @@ class Batch:
         )
 
     def write(self, root_key: RootKey) -> None:
-        """Append the records and change the state and the keyring, in the session's transaction."""
+        """Append what was accepted since the last time, and change state and keyring, in the session's transaction."""
         if not self._pending:
             return
-        _, log = row_changes(self._at, self._pending, self.clock.recorded_at, self._digest.digest())
+        self._at, log = row_changes(self._at, self._pending, self.clock.recorded_at, self._digest.digest())
         self._session.apply([*tables.row_changes(self._changes), *self._key_changes(root_key), *log])
+        self._clear()
 
     def _key_changes(self, root_key: RootKey) -> list[Insert | Update]:
         """Return what changes in the keyring; a key that came and went is destroyed before it is stored."""

@@ -142,6 +142,8 @@ class Writer:
             for job in jobs:
                 for item in job.items:
                     item.outcome = self._decided(session, batch, item, known)
+                    if batch.is_due:
+                        batch.write(self._root_key)
                     if job.is_atomic and isinstance(item.outcome, ResurgamError):
                         raise AtomicRefusal("one command of an atomic job was refused") from item.outcome
             batch.write(self._root_key)

@@ -1,4 +1,4 @@
-"""PostgreSQL as the database, through psycopg 3; only what is small is sent together, since large pipelines hang."""
+"""PostgreSQL as the database, through psycopg 3, without its own pipeline mode, which hangs on large writes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

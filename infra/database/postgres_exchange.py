@@ -39,28 +39,47 @@ class ExchangeConnection(psycopg.Connection[Row]):
     def __init__(self, pgconn: Any, *arguments: Any, **settings: Any) -> None:
         super().__init__(pgconn, *arguments, **settings)
         self._kept: dict[bytes, bytes] = {}
+        self._preparing: dict[bytes, bytes] = {}
         self._names = 0
         self._reader = Transformer(self)
         self._poll = poll()
+        self._sent: list[tuple[bytes, bytes] | None] = []
 
-    def exchange(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """Run statements in their order and return the rows of each; none runs after one that fails.
+    def send(self, statements: Sequence[Statement]) -> None:
+        """Let the server work on statements; `exchange` tells what became of them, and nothing else may come between.
 
-        It reads while it sends, or both sides could wait for the other to read. Raises what psycopg would; the
-        connection is closed if it is lost, or if this is interrupted.
+        The connection is closed if it is lost, or if this is interrupted.
         """
         try:
-            self.pgconn.enter_pipeline_mode()
-            preparing = [each for statement in statements for each in self._send(statement)]
+            if not self._sent:
+                self.pgconn.enter_pipeline_mode()
+            self._sent += [each for statement in statements for each in self._send(statement)]
+            self._flush()
+        except BaseException:
+            self.close()
+            raise
+
+    def exchange(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Run statements in their order, after those that were sent; return the rows of each, of the sent ones too.
+
+        None runs after one that fails. It reads while it sends, or both sides could wait for the other to read. Raises
+        what psycopg would; the connection is closed if it is lost, or if this is interrupted.
+        """
+        try:
+            if not self._sent:
+                self.pgconn.enter_pipeline_mode()
+            sent, self._sent = self._sent, []
+            sent += [each for statement in statements for each in self._send(statement)]
             self.pgconn.pipeline_sync()
             self._flush()
             results = list(self._results())
             self.pgconn.exit_pipeline_mode()
+            self._preparing.clear()
         except BaseException:
             self.close()
             raise
         answers: list[list[Row]] = []
-        for prepared, result in zip(preparing, results, strict=True):
+        for prepared, result in zip(sent, results, strict=True):
             if result.status == ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)
             if prepared is not None:
@@ -78,10 +97,10 @@ class ExchangeConnection(psycopg.Connection[Row]):
         """Send a statement; yield, for each result that it will have, what that result says to be prepared."""
         sql, parameters, is_kept = statement
         formats = [Format.BINARY] * len(parameters)
-        name = self._kept.get(sql)
+        name = self._kept.get(sql) or self._preparing.get(sql)
         if name is None and is_kept and len(self._kept) < PREPARED_MAX:
             self._names += 1
-            name = b"resurgam_%d" % self._names
+            name = self._preparing[sql] = b"resurgam_%d" % self._names
             self.pgconn.send_prepare(name, sql)
             yield sql, name
         if name is None:

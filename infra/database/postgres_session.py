@@ -38,7 +38,7 @@ Begin = Callable[[Sequence[Statement]], Begun]
 """Opens a transaction together with its first statements, of which there may be none."""
 
 TOGETHER_BYTES_MAX = 32 * 1024
-"""Parameters up to this size are sent together with what comes after them; more could fill the buffers in between."""
+"""Parameters up to this size are sent together with what comes after them; the server begins with more at once."""
 
 
 class PostgresSession:
@@ -56,6 +56,7 @@ class PostgresSession:
         self._used: psycopg.RawCursor[Row] | None = None
         self._ending = b"ROLLBACK"
         self._waiting: list[Statement] = []
+        self._sent = 0
         self._stream_numbers = count(1)
         self._failure: Exception | None = None
 
@@ -70,7 +71,7 @@ class PostgresSession:
 
     @property
     def _cursor(self) -> psycopg.RawCursor[Row]:
-        if self._connection is None or self._waiting:
+        if self._connection is None or self._waiting or self._sent:
             self._exchange(())
         if self._used is None:
             assert self._connection is not None
@@ -80,11 +81,21 @@ class PostgresSession:
     def _exchange(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """Run what waits, and then these; return the rows of these."""
         waiting, self._waiting = self._waiting, []
+        before, self._sent = self._sent + len(waiting), 0
         if self._connection is None:
             self._connection, answers = self._begin([*waiting, *statements])
         else:
             answers = self._connection.exchange([*waiting, *statements])
-        return answers[len(waiting) :]
+        return answers[before:]
+
+    def _send(self) -> None:
+        """Let the server work on what waits, while the caller goes on."""
+        if self._connection is None:
+            self._exchange(())  # a beginning is tried again on another connection, what was sent never
+            return
+        waiting, self._waiting = self._waiting, []
+        self._connection.send(waiting)
+        self._sent += len(waiting)
 
     def begin_reading(self) -> None:
         """Begin now, not with the first statement, and change nothing."""
@@ -114,7 +125,7 @@ class PostgresSession:
             for statement in self._applying(changes):
                 self._waiting.append(statement)
                 if sum(len(value) for value in statement.parameters if value) > TOGETHER_BYTES_MAX:
-                    self._exchange(())
+                    self._send()
 
     def _applying(self, changes: Sequence[Insert | Update]) -> list[Statement]:
         """Return the statement that makes changes; none if there are none."""
@@ -193,6 +204,9 @@ class PostgresSession:
     def end(self) -> None:
         """Roll back what was not committed; no statement runs afterwards."""
         connection = self._connection
+        if connection is not None and self._sent:
+            with suppress(psycopg.Error):  # whatever became of it is rolled back
+                self._exchange(())
         if connection is not None and connection.pgconn.transaction_status != TransactionStatus.IDLE:
             with suppress(psycopg.Error):  # a lost connection has rolled back by itself, and the pool closes it
                 # Not by psycopg, which would drop all that is prepared on the connection.

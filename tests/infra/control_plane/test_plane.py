@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
 
 from domain.errors import Refused, ResurgamError, Unavailable
 from domain.principal import principal_id
-from infra.control_plane import log_verification
+from infra.control_plane import batch, log_verification
 from infra.control_plane.job import Outcome
 from infra.control_plane.plane import ControlPlane, acting_as
 from infra.control_plane.request import Request
@@ -46,6 +47,50 @@ def plane(store_url: str) -> Iterator[ControlPlane]:
 def everything(plane: ControlPlane, at: When | None = None) -> dict[str, Any]:
     with plane.read(at) as reading:
         return {resource.id: dict(resource.state) for resource in reading.state.all()}
+
+
+@pytest.mark.parametrize("pending_max", [1, 2, 3])
+def test_what_is_recorded_together_is_the_same_in_however_many_parts_it_is_written(
+    plane: ControlPlane, pending_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "PENDING_MAX", pending_max)
+    commands = [
+        user_request(1),
+        request("CreateGroup", objectId="group-1", displayName="Group 1"),
+        request("AddGroupMember", groupId="group-1", memberId=user_id(1)),
+        user_request(1),
+        request("SetPassword", objectId=user_id(1), password=PASSWORD),
+        request("SetPassword", objectId=user_id(1), password=PASSWORD),
+        request("DeleteUser", objectId=user_id(1)),
+        user_request(2),
+    ]
+    first = plane.head().position + 1
+    outcomes = plane.execute_all(commands, ACTOR)
+    assert [getattr(outcome, "status", "refused") for outcome in outcomes] == [
+        *["recorded"] * 3, "refused", *["recorded"] * 4
+    ]  # fmt: skip
+    recorded = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+    assert len({outcome.recorded_at for outcome in recorded}) == 1
+    assert [outcome.first for outcome in recorded] == [first, *(outcome.last + 1 for outcome in recorded[:-1])]
+    log_verification.verify(plane.database)
+    assert user_id(2) in str(everything(plane))
+    before = everything(plane)
+    with pytest.raises(ZeroDivisionError), monkeypatch.context() as broken:
+        broken.setattr(batch.Batch, "write", _fails_at(3, batch.Batch.write))
+        plane.execute_all([user_request(number) for number in range(10, 20)], ACTOR, is_atomic=True)
+    assert everything(plane) == before
+    log_verification.verify(plane.database)
+
+
+def _fails_at(number: int, write: Any) -> Any:
+    calls = count(1)
+
+    def failing(*arguments: Any) -> None:
+        write(*arguments)
+        if next(calls) >= number:
+            raise ZeroDivisionError
+
+    return failing
 
 
 def test_the_state_as_of_each_position_is_what_it_was_then(plane: ControlPlane) -> None:

@@ -4,16 +4,17 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from itertools import islice
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from domain.errors import Conflict, Refused, Unavailable
-from infra.database import postgres, postgres_exchange
+from infra.database import postgres, postgres_exchange, postgres_session
 from infra.database.postgres import PostgresDatabase
 from infra.database.postgres_statements import numbered
-from infra.database.session import CommitUnknown, Database, Insert, Question, Session
+from infra.database.session import CommitUnknown, Database, Insert, Question, Session, Update
 from infra.database.url import open_database
 from tests.contracts.database import (
     BulkContract,
@@ -174,6 +175,58 @@ def test_one_large_write_does_not_hang(database: Database) -> None:
         session.bulk_insert("thing", ("id", "body"), [(3, body)])
     with database.read() as session:
         assert session.execute("SELECT sum(length(body)) = 75000000 FROM thing") == [(True,)]
+
+
+LARGE = bytes(postgres_session.TOGETHER_BYTES_MAX + 1)
+
+
+ACTIVITY = "SELECT state, wait_event FROM pg_stat_activity WHERE pid = %s"
+
+
+def large_change(number: int) -> list[Insert | Update]:
+    return [Insert("thing", ("id", "name", "body"), [(number, "large", LARGE)])]
+
+
+def test_the_server_works_on_large_changes_while_the_caller_goes_on(database: Database, postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as other, database.write() as session:
+        [(backend,)] = session.execute("SELECT pg_backend_pid()")
+        session.apply([Insert("thing", ("id", "body"), [(0, LARGE)])])  # of another form: prepared apart
+        session.execute("SELECT 1")
+        for number in range(1, 9):
+            session.apply(large_change(number))
+        seen = iter(lambda: other.execute(ACTIVITY, [backend]).fetchone(), ("active", "ClientRead"))
+        assert len(list(islice(seen, 10_000))) < 10_000  # it has done what it was sent, and waits for more
+        assert session.execute("SELECT count(*) FROM thing") == [(9,)]
+        assert session.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%thing%'") == [(2,)]
+        session.apply(large_change(9))
+    assert [number for number, _, _ in things(database)] == list(range(10))
+
+
+@pytest.mark.parametrize("follow", ["nothing", "a question", "a change"])
+def test_a_large_change_that_is_refused_spoils_the_transaction(database: Database, follow: str) -> None:
+    with pytest.raises(Conflict), database.write() as session:
+        session.apply([Insert("thing", ("id",), [(5,)])])
+        session.apply(large_change(1))
+        session.apply(large_change(1))
+        if follow == "a question":
+            with contextlib.suppress(Conflict):
+                session.ask([Question("SELECT ?", [(1,)])])
+        if follow == "a change":
+            session.apply(large_change(2))
+    assert things(database) == []
+    with database.write() as session:
+        session.apply(large_change(1))
+    assert len(things(database)) == 1
+
+
+def test_a_caller_that_gives_up_leaves_nothing_of_what_was_sent(database: Database) -> None:
+    for refused in (False, True):
+        with pytest.raises(ZeroDivisionError), database.write() as session:
+            session.execute("SELECT 1")
+            session.apply(large_change(1))
+            session.apply(large_change(1 if refused else 2))
+            raise ZeroDivisionError
+        assert things(database) == []
 
 
 def test_large_questions_that_are_asked_together_do_not_hang(database: Database) -> None:
