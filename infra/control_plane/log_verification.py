@@ -99,21 +99,21 @@ class _Verification:
 
     def _check_record(self, position: int, row: Row) -> None:
         record = event_table.checked(position, row[-1])
-        recorded = decode_record(record)
-        derived = row_of(decode_proven(record), record)
-        if recorded.position != position or row != derived:
+        decode_record(record)  # the bytes are canonical and every member has its form, or this raises
+        proven = decode_proven(record)
+        event, derived = proven.event, row_of(proven, record)
+        if proven.position != position or row != derived:
             raise Corrupt(f"position {position}: the row beside the record is not the one that the record gives")
         if derived.recorded_at < self._recorded_at:
             raise Corrupt(f"position {position} was recorded before the position in front of it")
         self._recorded_at = derived.recorded_at
-        resource = fold(recorded.resource)
-        event = recorded.event
-        events = present_events(event["type"], event["schema"], event["resource"], event["payload"])
+        resource = fold(event.resource)
+        events = present_events(event.type, event.schema, event.resource, event.payload)
         step = change(self._newest.take(resource), position, events, encode)
         if step.after.sequence != derived.originator_version:
             raise Corrupt(f"position {position}: {resource} has sequence {derived.originator_version} out of turn")
         self._newest.put(step.after)
-        if event["type"] == DeploymentRecovered.name:
+        if event.type == DeploymentRecovered.name:
             self._recoveries.add(position)
         self._check_version(position, step)
         self._check_links(position, step)

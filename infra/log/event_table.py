@@ -106,7 +106,7 @@ def records(session: Session, *, after: int = 0, until: int | None = None) -> It
     for position, record in session.stream(
         "SELECT position, record FROM events WHERE position > ? AND position <= ? ORDER BY position", (after, stop)
     ):
-        if not isinstance(record, bytes):
+        if not isinstance(record, bytes):  # not by a call, of which there would be one for each record of a log
             raise not_bytes(position)
         yield record
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from domain.event import Event
 from domain.resource_id import originator_id
+from infra.canonical_json import decode, encode
 from infra.log.event_log import Pending
 from infra.log.record import Actor, Cause, inner_event
 
@@ -30,6 +31,28 @@ def inner(
     """Return the bytes of an inner event."""
     event = Event(type_name, resource, payload or {})
     return inner_event(event, schema, sequence, "event-id", index, count, cause(command_id))
+
+
+def with_member(record: bytes, path: tuple[str, ...], value: object) -> bytes:
+    """Return a record in which the member at a path has another value."""
+    changed, holder = _holder(record, path)
+    holder[path[-1]] = value
+    return encode(changed)
+
+
+def without_member(record: bytes, path: tuple[str, ...]) -> bytes:
+    """Return a record that lacks the member at a path."""
+    changed, holder = _holder(record, path)
+    del holder[path[-1]]
+    return encode(changed)
+
+
+def _holder(record: bytes, path: tuple[str, ...]) -> tuple[Any, Any]:
+    """Return a decoded record, and the object in it that holds the member at a path."""
+    decoded = holder = decode(record, "it")
+    for name in path[:-1]:
+        holder = holder[name]
+    return decoded, holder
 
 
 def pending(number: int, **fields: Any) -> Pending:

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from domain.event import Event
 from domain.principal import principal_id
-from domain.resource_id import fold, originator_id
+from domain.resource_id import originator_id
 from domain.user import user_key
-from infra.canonical_json import encode
 from infra.database.session import Database, Question
 from infra.database.url import open_database
 from infra.log import event_table
@@ -18,10 +17,9 @@ from infra.log.event_table import Row
 from infra.state import tables
 from infra.state.snapshot import HeadLoader, Snapshot, changes_found, changes_since, questions, versions_found
 from projections.current import Current
-from projections.fold import change
 from projections.version import Change, Version
 from projections.view import Step
-from tests.projections.histories import GROUPS, NAMES, USERS, Truth, histories, lower, truths
+from tests.projections.histories import GROUPS, NAMES, USERS, Truth, changes, histories, lower, truths
 
 on_a_database = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -52,18 +50,13 @@ def with_tables(url: str) -> Database:
 
 def write(database: Database, happened: list[Event]) -> dict[str, Version]:
     """Write a history into empty tables, and return the newest version of each resource."""
-    current: dict[str, Version] = {}
-    steps = []
-    for position, event in enumerate(happened, 1):
-        step = change(current.get(fold(event.resource)), position, [event], encode)
-        current[step.after.resource] = step.after
-        steps.append(step)
+    steps = changes(happened)
     with database.write() as session:
         session.execute("DELETE FROM events")
         session.execute("DELETE FROM versions")
         session.execute("DELETE FROM links")
         session.apply([event_table.insertion([_row(step) for step in steps]), *tables.row_changes(steps)])
-    return current
+    return {step.after.resource: step.after for step in steps}
 
 
 def _row(step: Change) -> Row:
