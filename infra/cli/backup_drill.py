@@ -3,12 +3,11 @@
 import tempfile
 from pathlib import Path
 
-from infra.cli import output, progress, report, repository, settings
+from infra.cli import output, progress, report, repository, settings, wish
 from infra.cli.options import At, Json, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, Location, NamedVerifier, TrustFirstUse
 from infra.control_plane import recovery, recovery_report
 from infra.control_plane.clock import host_clock
-from infra.control_plane.recovery import Wish
 from infra.database.url import open_database
 
 app = group("Drill backups.")
@@ -31,12 +30,12 @@ def drill(
     Needs nothing but the repository and an identity; run it on a machine that is not the deployment's.
     """
     opened = repository.opened(settings.load(repository=location))
-    wish = Wish(
+    wished = wish.parse(
         deployment=of,
         at=at,
-        verifier=repository.parse_verifier(verifier),
+        verifier=verifier,
         trust_first_use=trust_first_use,
-        expect=repository.parse_expectation(expect),
+        expect=expect,
         accept_damage=accept_damage,
     )
     identities = repository.identities(identity)
@@ -44,7 +43,7 @@ def drill(
         database = open_database(f"sqlite:///{Path(folder) / 'scratch.db'}", create=True)
         try:
             with progress.shown(as_json=as_json) as heard:
-                drilled = recovery.drill(database, opened, identities, wish, host_clock(), heard)
+                drilled = recovery.drill(database, opened, identities, wished, host_clock(), heard)
         finally:
             database.close()
     answer = recovery_report.describe(drilled, host_clock())

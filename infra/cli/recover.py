@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from domain.errors import Corrupt, Usage
-from infra.cli import deployment, output, progress, report, repository, settings, state, storage
+from infra.cli import deployment, output, progress, report, repository, settings, state, storage, wish
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
 from infra.control_plane import plane, recovery, recovery_report
 from infra.control_plane.clock import host_clock
-from infra.control_plane.recovery import Plan, Wish
+from infra.control_plane.recovery import Plan
 
 app = group("Recover a deployment.")
 
@@ -45,20 +45,20 @@ def recover(
     keep a copy of it.
     """
     chosen = settings.load(store=store, root_key_file=root_key_file, repository=location)
-    wish = Wish(
+    wished = wish.parse(
         deployment=of,
         at=at,
-        verifier=repository.parse_verifier(verifier),
+        verifier=verifier,
         trust_first_use=trust_first_use,
-        expect=repository.parse_expectation(expect),
+        expect=expect,
         accept_damage=accept_damage,
     )
     if chosen.root_key is not None:
         raise Usage("RESURGAM_ROOT_KEY is set, but a recovery makes a new root key in a file: unset it")
     identities = repository.identities(identity)
     opened = repository.opened(chosen)
-    asks = sys.stdin.isatty() and wish.verifier is None and not trust_first_use
-    planned = recovery.plan(opened, identities, replace(wish, trust_first_use=True) if asks else wish, host_clock())
+    asks = sys.stdin.isatty() and wished.verifier is None and not trust_first_use
+    planned = recovery.plan(opened, identities, replace(wished, trust_first_use=True) if asks else wished, host_clock())
     if only_plan:
         answer = recovery_report.describe_plan(planned)
         output.write_json(answer) if as_json else output.write_fields(state.fields(answer))
@@ -66,7 +66,7 @@ def recover(
     if asks and planned.trust.reason == "FirstUse":
         _ask(planned)
         # Named, so that it is this signer that is believed, and no other that turns up meanwhile.
-        wish = replace(wish, verifier=planned.trust.verifier)
+        wished = replace(wished, verifier=planned.trust.verifier)
     if chosen.root_key_file.exists():
         output.note(
             f"{chosen.root_key_file} is there already and becomes the new root key: for a fresh one name a new file"
@@ -75,7 +75,7 @@ def recover(
         actor = deployment.local_actor(chosen)
         with progress.shown(as_json=as_json) as heard:
             recovered = recovery.recover(
-                database, chosen.root_key_file, opened, identities, wish, actor, host_clock, heard
+                database, chosen.root_key_file, opened, identities, wished, actor, host_clock, heard
             )
         with plane.read(database) as reading:
             answer = recovery_report.describe_opened(recovered, reading.state, host_clock(), location)
