@@ -1,20 +1,27 @@
 """What every store must do; a test of an adapter subclasses this and gives a fixture `store` that is empty."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from domain.errors import Conflict, NotFound, Unavailable, Usage
 from infra.backup.stores.store import NAME_CHARACTERS_MAX, Store
+from infra.backup.stores.url import open_store
 
 LARGE_BYTES = 5 * 1024 * 1024
+NAMES_MANY = 1010  # a page of S3 has 1,000
+ROOT = Path(__file__).parents[2]
 
 # Sorted as they must be listed: a dash and a dot come before a slash, and a slash before digits and letters.
 SORTED_NAMES = (
-    "A/1",
+    "0/1",
     "a",
     "a-b/1",
     "a.b",
@@ -45,11 +52,34 @@ ILLEGAL_NAMES = (
     "a\0",
     "a:b",
     "ä",
+    "A",
+    "d/A",
+    "a.",
+    "a./b",
+    "con",
+    "d/nul.json",
+    "com1",
     ".tmp-1",
     "a/.tmp-1",
     "a" * 256,
     "/".join(["a" * 255, "b" * 255, "c"]),
 )
+
+
+WRITER = """
+import sys
+from domain.errors import Conflict
+from infra.backup.stores.url import open_store
+store = open_store(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.read()
+try:
+    store.put_new("d/manifest", sys.argv[2].encode())
+except Conflict:
+    print("lost")
+else:
+    print("won")
+"""
 
 
 class StoreContract:
@@ -88,6 +118,12 @@ class StoreContract:
             store.put_file_new("d/a", tmp_path / "third")
         assert store.get("d/a") == b"first"
 
+    def test_a_second_put_of_the_same_bytes_is_refused_or_changes_nothing(self, store: Store) -> None:
+        store.put_new("d/a", b"first")
+        with suppress(Conflict):
+            store.put_new("d/a", b"first")
+        assert store.get("d/a") == b"first"
+
     def test_a_deleted_name_is_free_again(self, store: Store) -> None:
         store.put_new("d/a", b"first")
         store.delete("d/a")
@@ -110,6 +146,18 @@ class StoreContract:
             winners = [writer for writer in pool.map(write, range(16)) if writer is not None]
         assert len(winners) == 1
         assert store.get("d/e/f/manifest") == b"%d" % winners[0]
+
+    def test_of_4_processes_one_wins(self, store: Store) -> None:
+        with ExitStack() as stack:
+            writers = [stack.enter_context(_writer(store.location, number)) for number in range(4)]
+            inputs = [writer.stdin for writer in writers if writer.stdin]
+            outputs = [writer.stdout for writer in writers if writer.stdout]
+            assert [output.readline() for output in outputs] == [b"ready\n"] * 4
+            for begin in inputs:
+                begin.close()
+            answers = [output.read() for output in outputs]
+        assert sorted(answers) == [b"lost\n"] * 3 + [b"won\n"]
+        assert store.get("d/manifest") == b"%d" % answers.index(b"won\n")
 
     def test_a_reader_sees_the_whole_object_or_none(self, store: Store) -> None:
         written = threading.Event()
@@ -164,7 +212,7 @@ class StoreContract:
         assert store.get("digits", start=start, length=length) == expected
 
     @pytest.mark.parametrize("name", ["b", "d", "d/e", "d/b", "x/y"])
-    @pytest.mark.parametrize("ask", [Store.get, Store.open, Store.head, Store.delete])
+    @pytest.mark.parametrize("ask", [Store.get, Store.open, Store.head, Store.written_at, Store.delete])
     def test_a_missing_object_is_not_found(self, store: Store, ask: Callable[[Store, str], object], name: str) -> None:
         store.put_new("d/e/a", b"")
         with pytest.raises(NotFound, match=name):
@@ -174,7 +222,7 @@ class StoreContract:
     @pytest.mark.parametrize("name", ILLEGAL_NAMES)
     def test_an_illegal_name_is_refused_everywhere(self, store: Store, tmp_path: Path, name: str) -> None:
         (tmp_path / "source").touch()
-        for ask in (store.get, store.open, store.head, store.delete):
+        for ask in (store.get, store.open, store.head, store.written_at, store.delete):
             with pytest.raises(Usage):
                 ask(name)
         with pytest.raises(Usage):
@@ -194,8 +242,35 @@ class StoreContract:
         store.put_new(name, b"")
         assert list(store.list()) == [name]
 
-    def test_the_location_is_shown_as_a_url(self, store: Store) -> None:
+    def test_the_location_is_shown_as_a_url_that_opens_it(self, store: Store) -> None:
         assert "://" in store.location
+        store.put_new("a", b"1")
+        assert open_store(store.location).get("a") == b"1"
+
+    def test_more_names_than_a_page_holds_are_listed(self, store: Store) -> None:
+        names = [f"d/{number:04d}" for number in range(NAMES_MANY)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda name: store.put_new(name, b""), names))
+        assert list(store.list()) == names
+        assert list(store.list("d/", after="d/0998")) == names[999:]
+        assert list(store.list("d/10")) == names[1000:]
+
+    def test_an_object_was_written_when_it_was_put(self, store: Store) -> None:
+        before = datetime.now(UTC) - timedelta(seconds=2)
+        store.put_new("d/a", b"1")
+        assert before < store.written_at("d/a") < datetime.now(UTC) + timedelta(seconds=2)
+
+    def test_what_the_place_offers_is_told_or_said_to_be_unknown(self, store: Store) -> None:
+        store.put_new("a", b"1")
+        offered = store.capabilities
+        assert {offered.retention, offered.versions} <= {True, False, None}
+        assert offered.free_bytes is None or offered.free_bytes > 0
+
+
+def _writer(location: str, number: int) -> "subprocess.Popen[bytes]":
+    """A process that says when it is ready, and writes when its input ends."""
+    command = [sys.executable, "-c", WRITER, location, str(number)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
 
 
 def fill(store: Store) -> None:

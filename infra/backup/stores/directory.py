@@ -9,11 +9,13 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from domain.errors import Conflict, NotFound, Unavailable
-from infra.backup.stores.store import TEMPORARY_PREFIX, Capabilities, check_name, check_prefix, is_name
+from infra.backup.stores.folders import Entries, names
+from infra.backup.stores.store import TEMPORARY_PREFIX, Capabilities, check_name, check_prefix
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -37,8 +39,6 @@ class DirectoryStore:
     anything. Below the root no symbolic link is followed. Objects get the permissions that the process's umask leaves.
     """
 
-    capabilities = Capabilities(retention=False, versions=False)
-
     def __init__(self, root: Path, *, create: bool = False) -> None:
         """Raise `Unavailable` when the directory is not there; with `create` it is made, and its parents."""
         self._root = root.absolute()
@@ -50,6 +50,12 @@ class DirectoryStore:
     @property
     def location(self) -> str:
         return self._root.as_uri()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        with _reporting("ask", self._root):
+            disk = os.statvfs(self._root)
+        return Capabilities(retention=False, versions=False, free_bytes=disk.f_bavail * disk.f_frsize)
 
     def put_new(self, name: str, data: bytes) -> None:
         self._put(name, io.BytesIO(data))
@@ -70,14 +76,13 @@ class DirectoryStore:
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[str]:
         check_prefix(prefix)
-        return self._names("", prefix, after)
+        return names(self._entries, prefix, after)
 
     def head(self, name: str) -> int:
-        descriptor = self._descriptor(name)
-        try:
-            return os.fstat(descriptor).st_size
-        finally:
-            os.close(descriptor)
+        return self._status(name).st_size
+
+    def written_at(self, name: str) -> datetime:
+        return datetime.fromtimestamp(self._status(name).st_mtime, UTC)
 
     def delete(self, name: str) -> None:
         folders, last = _parts(name)
@@ -121,6 +126,13 @@ class DirectoryStore:
                 # Also when the name was taken: the writer who took it may not have come as far as this line.
                 os.fsync(folder)
 
+    def _status(self, name: str) -> os.stat_result:
+        descriptor = self._descriptor(name)
+        try:
+            return os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+
     def _descriptor(self, name: str) -> int:
         folders, last = _parts(name)
         with self._finding(name, "read"):
@@ -134,32 +146,13 @@ class DirectoryStore:
                 raise IsADirectoryError
             raise Unavailable(f"cannot read {self._root / name}: not a regular file")
 
-    def _names(self, folder: str, prefix: str, after: str) -> Iterator[str]:
-        for name in self._entries(folder, prefix, after):
-            if name.endswith("/"):
-                yield from self._names(name, prefix, after)
-            else:
-                yield name
-
-    def _entries(self, folder: str, prefix: str, after: str) -> Sequence[str]:
-        """What of a folder a listing asks for, sorted; a folder's name ends with a slash, to sort as its objects do.
-
-        Whatever has an object's name and is no folder counts as an object, links and pipes too: they fail when they
-        are read, and do not hide.
-        """
+    def _entries(self, folder: str) -> Entries:
         with _reporting("list", self._root / folder):
             try:
                 with self._folder(folder.split("/")[:-1]) as descriptor, os.scandir(descriptor) as entries:
-                    found = [
-                        name
-                        for entry in entries
-                        if _is_asked_for(
-                            name := folder + entry.name + "/" * entry.is_dir(follow_symlinks=False), prefix, after
-                        )
-                    ]
+                    return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
             except FileNotFoundError:  # removed since its parent was listed
-                return ()
-        return sorted(name for name in found if is_name(name.removesuffix("/")))
+                return []
 
     @contextmanager
     def _folder(self, folders: Sequence[str], *, create: bool = False) -> Iterator[int]:
@@ -209,13 +202,6 @@ def _parts(name: str) -> tuple[list[str], str]:
     check_name(name)
     *folders, last = name.split("/")
     return folders, last
-
-
-def _is_asked_for(name: str, prefix: str, after: str) -> bool:
-    """Whether a listing yields an object of that name, or may yield one of a folder, whose name ends with a slash."""
-    if name.endswith("/"):
-        return (name.startswith(prefix) or prefix.startswith(name)) and (name > after or after.startswith(name))
-    return name > after and name.startswith(prefix)
 
 
 def _make_directory(root: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -11,24 +12,29 @@ from domain.errors import Usage
 NAME_CHARACTERS_MAX = 512
 TEMPORARY_PREFIX = ".tmp-"
 
-_PART = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_PART = re.compile(r"[a-z0-9._-]{1,255}(?<!\.)")
+# Windows keeps these names for devices, whatever follows after a dot.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a place offers beyond the port, for `doctor` to report."""
+    """What a place offers beyond the port, for `doctor` to report; None where it cannot be told from here."""
 
-    retention: bool
+    retention: bool | None
     """Objects can be held against deletion, also by their owner."""
-    versions: bool
+    versions: bool | None
     """A deleted object can be had back."""
+    free_bytes: int | None
+    """What fits in before the place is full."""
 
 
 class Store(Protocol):
     """Whole objects under relative names such as `DEPLOYMENT/manifests/000001.json`.
 
-    Every method raises `Usage` for a name that `check_name` refuses and `Unavailable` when the place cannot be reached,
-    read or written. Integrity is not the store's business: callers compare their own hashes.
+    Every method raises `Usage` for a name that `check_name` refuses, `WrongKey` when the place refuses the credentials
+    and `Unavailable` when it cannot be reached, read or written, in bounded time (`Patience`). Integrity is not the
+    store's business: callers compare their own hashes.
     """
 
     @property
@@ -36,17 +42,19 @@ class Store(Protocol):
         """Where the objects are, without credentials."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """What the place offers now."""
 
     def put_new(self, name: str, data: bytes) -> None:
         """Create an object; raise `Conflict` and leave the present one as it is when the name is taken.
 
         Atomic: a reader sees the whole object or none, also after a crash. Durable on return, and so is the object that
-        a `Conflict` speaks of.
+        a `Conflict` speaks of. That is never the caller's own: over a network a try can succeed unseen and be made
+        again, so a name that is taken by the same bytes may be answered as if it had been created.
         """
 
     def put_file_new(self, name: str, path: Path) -> None:
-        """Create an object from a local file without holding it in memory; otherwise as `put_new`."""
+        """Create an object from a local file, holding no more than that in memory; otherwise as `put_new`."""
 
     def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
         """Read an object, or `length` bytes of it from `start` on: fewer where it ends before. Raise `NotFound`."""
@@ -63,16 +71,19 @@ class Store(Protocol):
     def head(self, name: str) -> int:
         """The object's size in bytes. Raise `NotFound`."""
 
+    def written_at(self, name: str) -> datetime:
+        """When the object was created, by the clock of the place. Raise `NotFound`."""
+
     def delete(self, name: str) -> None:
-        """Remove an object, durably on return. Raise `NotFound`."""
+        """Remove an object, durably on return. Raise `NotFound`; of two who delete at once both may succeed."""
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that not every kind of store can hold, or that could lead out of the repository."""
+    """Refuse a name that not every kind of store can hold and tell apart, or that could lead out of the repository."""
     if not is_name(name):
         raise Usage(
-            f"object name {name!r} is not at most {NAME_CHARACTERS_MAX} letters, digits, dots, dashes and underscores"
-            " in parts joined by slashes"
+            f"object name {name!r} is not at most {NAME_CHARACTERS_MAX} lower-case letters, digits, dots, dashes and"
+            " underscores in parts joined by slashes"
         )
 
 
@@ -82,9 +93,11 @@ def is_name(name: str) -> bool:
 
 def check_prefix(prefix: str) -> None:
     """Refuse a prefix that no name can start with; the empty one and one that ends with a slash are fine."""
-    if prefix and not is_name(prefix.removesuffix("/")):
+    if prefix and not is_name(prefix) and not is_name(prefix + "x"):
         raise Usage(f"no object name can start with {prefix!r}")
 
 
 def _is_part(part: str) -> bool:
-    return part not in (".", "..") and not part.startswith(TEMPORARY_PREFIX) and _PART.fullmatch(part) is not None
+    return (
+        not part.startswith(TEMPORARY_PREFIX) and _PART.fullmatch(part) is not None and _DEVICE.fullmatch(part) is None
+    )
