@@ -19,6 +19,7 @@ from infra.cli.app import app
 from infra.cli.settings import Settings
 from scripts import event_reference
 from tests.infra.backup.age import foreign
+from tests.installed import missing
 from tests.system import preloaded
 from tests.system.documentation import (
     BEGINNING,
@@ -96,7 +97,7 @@ def test_the_commands_of_a_page_do_what_it_says(
         if program == "age":
             request.getfixturevalue("age")
         elif not shutil.which(program):
-            foreign.missing(f"{program} is not installed")
+            missing(f"{program} is not installed")
     if "$POSTGRES_URL" in text:
         environment = {**environment, "POSTGRES_URL": request.getfixturevalue("fresh_postgres_url")}
     folder = tmp_path / "region"

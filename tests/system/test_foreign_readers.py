@@ -9,8 +9,9 @@ import pytest
 from infra.backup.age import generate_identity
 from infra.log.record import decode_record
 from tests.backup_estate import IDENTITY, Estate, estate, lived_in, records_of
-from tests.infra.backup.age.foreign import age_command, missing, npm_age
+from tests.infra.backup.age.foreign import age_command, npm_age
 from tests.infra.control_plane.installation import request
+from tests.installed import missing
 
 
 def types_of(of: Estate, first: int, last: int) -> list[str]:

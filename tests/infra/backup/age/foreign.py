@@ -4,17 +4,14 @@ What cannot be installed skips the test with its reason, or fails it where RESUR
 """
 
 import base64
-import functools
 import json
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
-import pytest
+from tests.installed import installed, missing
 
 _NPM_PACKAGE = "age-encryption@0.3.1"
 _NPM_SCRIPT = """
@@ -30,13 +27,6 @@ const operations = {
 };
 process.stdout.write(Buffer.from(await operations[operation]()).toString("base64"));
 """
-
-
-def missing(reason: str) -> NoReturn:
-    """Skip for want of something outside the project; a failure where everything is required."""
-    if os.environ.get("RESURGAM_REQUIRE_ALL") == "1":
-        pytest.fail(f"RESURGAM_REQUIRE_ALL=1, but {reason}")
-    pytest.skip(reason)
 
 
 def vectors(name: str) -> Path:
@@ -73,7 +63,7 @@ def _age_folder() -> Path:
     found = shutil.which("age")
     if found:
         return Path(found).parent
-    folder = _installed("age", _unpack_debian_age)
+    folder = installed("age", _unpack_debian_age)
     if folder is None:
         missing("age is not installed and apt-get could not download it")
     return folder / "usr" / "bin"
@@ -82,7 +72,7 @@ def _age_folder() -> Path:
 def _npm_folder() -> Path:
     if not shutil.which("npm"):
         missing("npm is not installed, which brings age-encryption")
-    folder = _installed(_NPM_PACKAGE, _install_npm_age)
+    folder = installed(_NPM_PACKAGE, _install_npm_age)
     if folder is None:
         missing(f"npm could not install {_NPM_PACKAGE}")
     return folder
@@ -97,21 +87,3 @@ def _unpack_debian_age(folder: Path) -> None:
 def _install_npm_age(folder: Path) -> None:
     subprocess.run(["npm", "install", "--prefix", folder, _NPM_PACKAGE], cwd=folder, capture_output=True, check=True)
     (folder / "age.mjs").write_text(_NPM_SCRIPT)
-
-
-@functools.cache
-def _installed(name: str, install: Callable[[Path], None]) -> Path | None:
-    """The folder of an installation, made now if it is not there; None if it cannot be made."""
-    cache = Path(tempfile.gettempdir()) / f"resurgam-foreign-{os.getuid()}"
-    cache.mkdir(mode=0o700, exist_ok=True)
-    folder = cache / name
-    if folder.is_dir():
-        return folder
-    staging = Path(tempfile.mkdtemp(dir=cache))
-    try:
-        install(staging)
-        staging.rename(folder)
-    except (OSError, subprocess.SubprocessError):
-        # Another test process may have been first.
-        shutil.rmtree(staging, ignore_errors=True)
-    return folder if folder.is_dir() else None
