@@ -37,10 +37,12 @@ def settings() -> Settings:
 def find() -> "Callable[[], S3Credential] | None":
     """What gives the keys of the profile that AWS_PROFILE names, or of the default one; None if there is none.
 
-    Raise `Usage` for a profile that is not there, or gets its keys in a way that only AWS's own tools know.
+    Raise `Usage` for a profile that is not there, or gets its keys in a way that only AWS's own tools know, and
+    `WrongKey` for half a key.
     """
     profile = _profile()
     if "aws_access_key_id" in profile:
+        _credential()  # what is wrong with it is said here; a client says only that it was refused
         return _credential
     name = os.environ.get("AWS_PROFILE")
     unread = [key for key in _UNREAD if key in profile]
