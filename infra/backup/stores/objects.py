@@ -77,7 +77,10 @@ class ObjectStore:
         check_name(name)
         if start == 0 and length is None:
             with self._reporting("read", name):
-                return bytes(obstore.get(self._reads, name).bytes())
+                whole = io.BytesIO()  # unlike bytes(…) it does not hold the object twice
+                for chunk in obstore.get(self._reads, name).stream(min_chunk_size=CHUNK_BYTES):
+                    whole.write(chunk)
+                return whole.getvalue()
         # The services answer a range that begins at the end, or is empty, with an error.
         end = self.head(name) if length is None else min(self.head(name), start + length)
         if start >= end:

@@ -80,13 +80,14 @@ class SmbStore:
     def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
         def attempt() -> bytes:
             with self._share.open(self._unc(name), **_READING) as file:
-                rest = max(0, file.fd.end_of_file - start)
-                target = memoryview(bytearray(rest if length is None else min(rest, length)))
                 file.seek(start)
-                filled = 0
-                while filled < len(target) and (count := file.readinto(target[filled : filled + COPY_BYTES])):
-                    filled += count
-                return bytes(target[:filled])
+                rest = max(0, file.fd.end_of_file - start)
+                rest = rest if length is None else min(rest, length)
+                found, piece = io.BytesIO(), memoryview(bytearray(min(rest, COPY_BYTES)))
+                while rest and (count := file.readinto(piece[:rest])):
+                    found.write(piece[:count])
+                    rest -= count
+                return found.getvalue()
 
         check_name(name)
         return self._finding("read", name, attempt)
