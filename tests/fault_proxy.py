@@ -4,7 +4,7 @@ import http.client
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,8 +28,8 @@ Plan = Callable[[str, int], Fault | None]
 
 
 @contextmanager
-def http_faults(endpoint: str, plan: Plan) -> Iterator[str]:
-    """The endpoint as it is through the proxy."""
+def http_faults(endpoint: str, plan: Plan, *, adds: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[str]:
+    """The endpoint as it is through the proxy; `adds` gives headers to requests that carry the header before them."""
     server = urlsplit(endpoint)
     counted: dict[str, int] = {}
     lock = threading.Lock()
@@ -47,7 +47,10 @@ def http_faults(endpoint: str, plan: Plan) -> Iterator[str]:
                 fault = plan(self.command, counted[self.command])
             if fault is None or fault.is_passed_on:
                 connection = http.client.HTTPConnection(server.netloc, timeout=60)
-                connection.request(self.command, self.path, sent, dict(self.headers))
+                headers = dict(self.headers.items())
+                for name, more in (adds or {}).items():
+                    headers.update(more if name in self.headers else {})
+                connection.request(self.command, self.path, sent, headers)
                 answer = connection.getresponse()
                 body = answer.read()
                 connection.close()

@@ -250,7 +250,7 @@ class StoreContract:
     def test_more_names_than_a_page_holds_are_listed(self, store: Store) -> None:
         names = [f"d/{number:04d}" for number in range(NAMES_MANY)]
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda name: store.put_new(name, b""), names))
+            list(pool.map(lambda name: store.put_new(name, b"1"), names))
         assert list(store.list()) == names
         assert list(store.list("d/", after="d/0998")) == names[999:]
         assert list(store.list("d/10")) == names[1000:]

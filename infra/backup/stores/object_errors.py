@@ -4,12 +4,19 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    InvalidPathError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 
 from domain.errors import Conflict, NotFound, ResurgamError, Unavailable, WrongKey
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_PATH = re.compile(r'Path "([^"]*)"')
 _NO_PLACE = frozenset({"NoSuchBucket", "ContainerNotFound", "ResourceNotFound"})
 _REFUSED_STATUS = frozenset({"401", "403"})
 # AWS answers some of these with status 400.
@@ -40,6 +47,11 @@ def _meaning(error: Exception, location: str, failed: str, credentials: str, nam
     place = f"{failed} in {location}" if name else failed
     if isinstance(error, AlreadyExistsError):
         return Conflict(f"{location} already has an object {name}, which is never overwritten")
+    if isinstance(error, InvalidPathError):
+        return Unavailable(
+            f"{place}: it holds an object whose name is none, {_found(_PATH, text)!r}: remove that object, "
+            "or copy the others to a folder and use the folder"
+        )
     if code in _NO_PLACE:
         return Unavailable(f"{place}: there is no such bucket or container, which Resurgam never makes")
     if isinstance(error, FileNotFoundError) and name:

@@ -122,25 +122,37 @@ class ObjectStore:
 
     def _names(self, prefix: str, after: str) -> Iterator[str]:
         last = after
-        pages = iter(
-            obstore.list(self._reads, prefix.rpartition("/")[0] or None, offset=after or None, chunk_size=PAGE_NAMES)
-        )
+        for name, size_bytes in self._listed(prefix, after):
+            if not name.startswith(prefix) and name > prefix:
+                return
+            if name <= after or not is_name(name) or not name.startswith(prefix):
+                continue
+            # Consoles mark a folder by an empty object whose name ends with a slash, which obstore takes away.
+            if size_bytes == 0 and not self._is_there(name):
+                continue
+            if name <= last:
+                raise Unavailable(f"{self.location} lists {name} after {last}: it must list in order of code points")
+            last = name
+            yield name
+
+    def _listed(self, prefix: str, after: str) -> Iterator[tuple[str, int]]:
+        """Names and sizes in the order of the service, in the folder of a prefix."""
+        folder = prefix.rpartition("/")[0]
+        pages = obstore.list(self._reads, folder or None, offset=after or None, chunk_size=PAGE_NAMES)
         while True:
             with self._reporting("list"):
                 page = next(pages, None)
             if page is None:
                 return
-            for name in (found["path"] for found in page):
-                if not name.startswith(prefix) and name > prefix:
-                    return
-                if name <= after or not is_name(name) or not name.startswith(prefix):
-                    continue
-                if name <= last:
-                    raise Unavailable(
-                        f"{self.location} lists {name} after {last}: it must list in order of code points"
-                    )
-                last = name
-                yield name
+            for found in page:
+                yield found["path"], found["size"]
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            self.head(name)
+        except NotFound:
+            return False
+        return True
 
     def _reporting(self, action: str, name: str = "") -> AbstractContextManager[None]:
         return reporting(self.location, action, self._credentials, name)

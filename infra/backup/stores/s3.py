@@ -23,7 +23,13 @@ def open_s3(bucket: str, prefix: str, patience: Patience) -> ObjectStore:
     """
     profile = None if os.environ.get("AWS_ACCESS_KEY_ID") else aws_profile.find()
     settings = aws_profile.settings()
-    config: S3Config = {"bucket": bucket, "disable_bulk_delete": True, "conditional_put": "etag"}
+    # A bucket with object lock takes no object without a checksum; any other one compares it with what arrives.
+    config: S3Config = {
+        "bucket": bucket,
+        "checksum_algorithm": "SHA256",
+        "conditional_put": "etag",
+        "disable_bulk_delete": True,
+    }
     url = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), settings.endpoint)
     reached = endpoint.options(url, http_variable="AWS_ALLOW_HTTP", bundle_variable="AWS_CA_BUNDLE")
     if url:
