@@ -7,6 +7,7 @@ What a page may hold:
   lines below it must appear in its output in this order, with anything where they say `…`
 - `<!-- not run: REASON -->` before a block leaves it out
 - `<!-- setup: COMMANDS -->` is run like a `sh` block, and not shown to readers
+- `<!-- place: s3 -->`, `azure` or `smb` gives the environment a server of that kind, with its address as `FILE_SERVER`
 - `<!-- needs: PROGRAM … -->` names what else must be installed for the page
 - `<!-- other pages begin here -->` in the tutorial: every other page begins with the folder as it is there
 """

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import typer
@@ -20,6 +21,7 @@ from infra.cli.settings import Settings
 from scripts import event_reference
 from tests.infra.backup.age import foreign
 from tests.installed import missing
+from tests.store_servers import Place
 from tests.system import preloaded
 from tests.system.documentation import (
     BEGINNING,
@@ -38,6 +40,7 @@ from tests.system.documentation import (
 COMMAND_LINE = Path("docs/reference/command-line.md")
 OTHER_SHELLS = ("bash", "shell", "zsh")
 TUTORIAL = Path("docs/tutorial/first-recovery.md")
+STORE_PLACE = re.compile(r"<!-- place: (\w+) -->")
 RUNNABLE = [page for page in pages() if steps(text_of(page))]
 
 
@@ -100,6 +103,9 @@ def test_the_commands_of_a_page_do_what_it_says(
             missing(f"{program} is not installed")
     if "$POSTGRES_URL" in text:
         environment = {**environment, "POSTGRES_URL": request.getfixturevalue("fresh_postgres_url")}
+    if place := STORE_PLACE.search(text):
+        server: Place = request.getfixturevalue(f"{place[1]}_server")
+        environment = {**environment, **server.environment, "FILE_SERVER": urlsplit(server.url).netloc}
     folder = tmp_path / "region"
     if page == TUTORIAL:
         folder.mkdir()
