@@ -108,7 +108,7 @@ def samba(folder: Path, *, settings: str = "server smb encrypt = required") -> I
             missing(f"Samba is not installed: {done.stderr.strip()[-300:]}")
     port = free_port()
     for name in ("state", "share"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
     configuration = folder / "smb.conf"
     configuration.write_text(_SMB_CONF.format(port=port, folder=folder, settings=settings))
     user = getpass.getuser()

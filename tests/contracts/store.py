@@ -255,6 +255,11 @@ class StoreContract:
         assert list(store.list("d/", after="d/0998")) == names[999:]
         assert list(store.list("d/10")) == names[1000:]
 
+    def test_a_sweep_takes_no_object(self, store: Store) -> None:
+        store.put_new("d/a", b"1")
+        assert store.sweep() == 0
+        assert store.get("d/a") == b"1"
+
     def test_an_object_was_written_when_it_was_put(self, store: Store) -> None:
         before = datetime.now(UTC) - timedelta(seconds=2)
         store.put_new("d/a", b"1")

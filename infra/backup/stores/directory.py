@@ -15,13 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from domain.errors import Conflict, NotFound, Unavailable
 from infra.backup.stores.folders import Entries, names
-from infra.backup.stores.store import TEMPORARY_PREFIX, Capabilities, check_name, check_prefix
+from infra.backup.stores.store import TEMPORARY_PREFIX, TEMPORARY_SECONDS_MAX, Capabilities, check_name, check_prefix
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-TEMPORARY_SECONDS_MAX = 24 * 60 * 60
-"""A temporary file older than this belongs to a writer that crashed."""
 
 COPY_BYTES = 1 << 20
 
@@ -91,7 +88,6 @@ class DirectoryStore:
             os.fsync(folder)
 
     def sweep(self) -> int:
-        """Remove the temporary files of crashed writers, and answer how many there were."""
         oldest = time.time() - TEMPORARY_SECONDS_MAX
         removed = 0
         with _reporting("sweep", self._root), self._folder(()) as root:

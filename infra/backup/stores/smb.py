@@ -4,7 +4,8 @@ import errno
 import io
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +18,7 @@ from smbprotocol.exceptions import SMBException, SMBOSError, SMBResponseExceptio
 from domain.errors import Conflict, NotFound, Unavailable
 from infra.backup.stores.folders import Entries, names
 from infra.backup.stores.smb_share import Share
-from infra.backup.stores.store import TEMPORARY_PREFIX, Capabilities, check_name, check_prefix
+from infra.backup.stores.store import TEMPORARY_PREFIX, TEMPORARY_SECONDS_MAX, Capabilities, check_name, check_prefix
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -117,6 +118,22 @@ class SmbStore:
             self._finding("delete", name, lambda: self._share.do(smbclient.remove, self._unc(name)))
         self._flush(_parent(name))
 
+    def sweep(self) -> int:
+        return self._sweep("")
+
+    def _sweep(self, folder: str) -> int:
+        oldest = time.time() - TEMPORARY_SECONDS_MAX
+        removed = 0
+        for entry in self._scan(folder):
+            name = folder + entry.name
+            if entry.is_dir():
+                removed += self._sweep(f"{name}/")
+            elif entry.name.startswith(TEMPORARY_PREFIX) and entry.smb_info.last_write_time.timestamp() < oldest:
+                with suppress(NotFound):
+                    self._finding("sweep", name, partial(self._share.do, smbclient.remove, self._unc(name)))
+                    removed += 1
+        return removed
+
     def _put(self, name: str, source: BinaryIO) -> None:
         def attempt() -> None:
             try:
@@ -139,24 +156,27 @@ class SmbStore:
         self._flush(_parent(name))
 
     def _write(self, name: str, source: BinaryIO) -> None:
-        source.seek(0)
         temporary = self._unc(f"{_parent(name)}/{TEMPORARY_PREFIX}{secrets.token_hex(16)}")
-        with self._share.open(temporary, mode="xb") as file:
-            while chunk := source.read(COPY_BYTES):
-                rest = memoryview(chunk)
-                while rest:
-                    rest = rest[file.write(rest) :]
-            file.fd.flush()
         try:
-            try:
-                self._share.do(smbclient.link, temporary, self._unc(name))
-            except SMBOSError as error:
-                if error.ntstatus not in _NO_LINKS:
-                    raise
-                self._share.do(smbclient.rename, temporary, self._unc(name))
+            source.seek(0)
+            with self._share.open(temporary, mode="xb") as file:
+                while chunk := source.read(COPY_BYTES):
+                    rest = memoryview(chunk)
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                file.fd.flush()
+            self._name(temporary, self._unc(name))
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(SMBException, OSError, ValueError):  # else `sweep` finds it
                 self._share.do(smbclient.remove, temporary)
+
+    def _name(self, temporary: str, target: str) -> None:
+        try:
+            self._share.do(smbclient.link, temporary, target)
+        except SMBOSError as error:
+            if error.ntstatus not in _NO_LINKS:
+                raise
+            self._share.do(smbclient.rename, temporary, target)
 
     def _holds(self, name: str, source: BinaryIO) -> bool:
         """Whether what took a name has the same bytes."""
@@ -186,15 +206,18 @@ class SmbStore:
             self._share.retrying("cannot flush a folder", attempt)
 
     def _entries(self, folder: str) -> Entries:
-        def attempt() -> Entries:
+        return [(entry.name, entry.is_dir()) for entry in self._scan(folder)]
+
+    def _scan(self, folder: str) -> Sequence[Any]:
+        def attempt() -> Sequence[Any]:
             with self._share.do(smbclient.scandir, self._unc(folder)) as entries:
-                return [(entry.name, entry.is_dir()) for entry in entries]
+                return tuple(entries)
 
         try:
             return self._share.retrying("cannot list", attempt)
         except OSError as error:
             if folder:  # removed since its parent was listed
-                return []
+                return ()
             raise Unavailable(f"cannot list {self.location}: {error.strerror}") from error
 
     def _status(self, name: str) -> Any:

@@ -11,6 +11,8 @@ from domain.errors import Usage
 
 NAME_CHARACTERS_MAX = 512
 TEMPORARY_PREFIX = ".tmp-"
+TEMPORARY_SECONDS_MAX = 24 * 60 * 60
+"""A temporary file older than this belongs to a writer that crashed."""
 
 _PART = re.compile(r"[a-z0-9._-]{1,255}(?<!\.)")
 # Windows keeps these names for devices, whatever follows after a dot.
@@ -76,6 +78,12 @@ class Store(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove an object, durably on return. Raise `NotFound`; of two who delete at once both may succeed."""
+
+    def sweep(self) -> int:
+        """Remove what crashed writers left of objects that nobody saw, and answer how many there were.
+
+        A copy of an object that was created, and deleted since, can be among them.
+        """
 
 
 def check_name(name: str) -> None:

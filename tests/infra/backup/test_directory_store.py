@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Conflict, NotFound, Unavailable
-from infra.backup.stores.directory import TEMPORARY_SECONDS_MAX, DirectoryStore
+from infra.backup.stores.directory import DirectoryStore
+from infra.backup.stores.store import TEMPORARY_SECONDS_MAX
 from tests.contracts.store import LARGE_BYTES, StoreContract, large_object
+from tests.disk import small_disk
 
 PUT_FILE = """
 import sys
@@ -34,16 +36,11 @@ def store(root: Path) -> DirectoryStore:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def full_soon(tmp_path: Path) -> Iterator[Path]:
     mount = tmp_path / "small"
     mount.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(mount)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)], check=True)
+    with small_disk(mount):
+        yield mount
 
 
 class TestDirectoryStore(StoreContract):
@@ -154,23 +151,23 @@ def test_reading_a_stream_names_the_object_that_fails(store: DirectoryStore, roo
             reader.read()
 
 
-def test_a_full_disk_is_unavailable_and_leaves_nothing(small_disk: Path) -> None:
-    store = DirectoryStore(small_disk)
+def test_a_full_disk_is_unavailable_and_leaves_nothing(full_soon: Path) -> None:
+    store = DirectoryStore(full_soon)
     store.put_new("d/a", b"1")
-    with pytest.raises(Unavailable, match=f"{small_disk}/d/b: No space left on device"):
+    with pytest.raises(Unavailable, match=f"{full_soon}/d/b: No space left on device"):
         store.put_new("d/b", large_object())
-    assert files_below(small_disk) == ["a"]
+    assert files_below(full_soon) == ["a"]
     store.put_new("d/b", bytes(500_000))
     assert list(store.list()) == ["d/a", "d/b"]
 
 
-def test_a_read_only_directory_is_unavailable_and_can_be_read(small_disk: Path) -> None:
-    store = DirectoryStore(small_disk)
+def test_a_read_only_directory_is_unavailable_and_can_be_read(full_soon: Path) -> None:
+    store = DirectoryStore(full_soon)
     store.put_new("a", b"1")
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(Unavailable, match=f"{small_disk}/b: Read-only file system"):
+    subprocess.run(["mount", "-o", "remount,ro", str(full_soon)], check=True)
+    with pytest.raises(Unavailable, match=f"{full_soon}/b: Read-only file system"):
         store.put_new("b", b"2")
-    with pytest.raises(Unavailable, match=f"{small_disk}/a: Read-only file system"):
+    with pytest.raises(Unavailable, match=f"{full_soon}/a: Read-only file system"):
         store.delete("a")
     assert store.get("a") == b"1"
 

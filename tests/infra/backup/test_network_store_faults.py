@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 
 from domain.errors import Conflict, NotFound, Unavailable, Usage, WrongKey
 from infra.backup.stores.patience import Patience
-from infra.backup.stores.store import Store
+from infra.backup.stores.store import TEMPORARY_SECONDS_MAX, Store
 from infra.backup.stores.url import open_store
 from tests import store_servers
 from tests.contracts.store import large_object
+from tests.disk import small_disk
 from tests.fault_proxy import Fault, MessageCutter, http_faults
 from tests.store_servers import Place, free_port
 
@@ -296,6 +298,32 @@ def test_a_share_without_links_gets_its_objects_by_a_rename(
     with pytest.raises(Conflict):
         store.put_new("d/a", b"2")
     assert (list(store.list()), store.get("d/a")) == (["d/a"], b"1")
+
+
+def test_a_full_share_is_unavailable_and_leaves_nothing(tmp_path: Path, store_environment: Enter) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    with small_disk(share), store_servers.samba(tmp_path) as place:
+        store = open_store(store_environment(place), patience=QUICK)
+        store.put_new("d/a", b"1")
+        with pytest.raises(Unavailable, match=r"cannot write d/b in smb://.*no space left"):
+            store.put_new("d/b", large_object())
+        assert [path.name for path in share.rglob("*") if path.is_file()] == ["a"]
+        store.put_new("d/b", bytes(500_000))
+        assert list(store.list()) == ["d/a", "d/b"]
+
+
+def test_a_sweep_of_a_share_removes_old_temporary_files_only(tmp_path: Path, store_environment: Enter) -> None:
+    with store_servers.samba(tmp_path) as place:
+        store = open_store(f"{store_environment(place)}/a", create=True)
+        store.put_new("d/a", b"1")
+        folder = tmp_path / "share" / "a"
+        old = time.time() - TEMPORARY_SECONDS_MAX - 1
+        for path in (folder / "d" / ".tmp-old", folder / "d" / "a", folder / ".tmp-old", folder / ".tmp-new"):
+            path.touch()
+            os.utime(path, (old, old) if path.name != ".tmp-new" else None)
+        assert store.sweep() == 2
+        assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [".tmp-new", "a"]
 
 
 @pytest.fixture
