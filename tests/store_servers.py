@@ -18,8 +18,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import formatdate
 from pathlib import Path
+from urllib.parse import urlencode
 
 from tests.installed import installed, missing
 
@@ -48,8 +50,11 @@ class Place:
 
 
 @contextmanager
-def moto(folder: Path, *, checks_keys: bool = False) -> Iterator[Place]:
-    """An S3 server with a bucket; with `checks_keys` it accepts none but those of its own users, and there are none."""
+def moto(folder: Path, *, checks_keys: bool = False, tls: "tuple[Path, Path] | None" = None) -> Iterator[Place]:
+    """An S3 server with a bucket; with `checks_keys` it accepts none but those of its own users, and there are none.
+
+    `tls` is a certificate for 127.0.0.1 with its key; then there is no bucket.
+    """
     port = free_port()
     program = Path(sys.executable).with_name("moto_server")
     if not program.exists():
@@ -58,14 +63,20 @@ def moto(folder: Path, *, checks_keys: bool = False) -> Iterator[Place]:
         "AWS_ACCESS_KEY_ID": "access-key-of-the-tests",
         "AWS_SECRET_ACCESS_KEY": "secret-key-of-the-tests",
         "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL_S3": f"http{'s' if tls else ''}://127.0.0.1:{port}",
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_CONFIG_FILE": os.devnull,
     }
     # The first request, which makes the bucket, needs no known key.
     checks = {"INITIAL_NO_AUTH_ACTION_COUNT": "1"} if checks_keys else {}
-    with _running([program, "-H", "127.0.0.1", "-p", str(port)], folder, port, {**os.environ, **environment, **checks}):
-        _put(f"http://127.0.0.1:{port}/{BUCKET}", {"Authorization": "AWS4-HMAC-SHA256 Credential=a/b/us-east-1/s3/c"})
+    command: list[str | Path] = [program, "-H", "127.0.0.1", "-p", str(port)]
+    if tls:
+        command += ["-s", "-c", tls[0], "-k", tls[1]]
+    with _running(command, folder, port, {**os.environ, **environment, **checks}):
+        if tls is None:
+            _put(
+                f"http://127.0.0.1:{port}/{BUCKET}", {"Authorization": "AWS4-HMAC-SHA256 Credential=a/b/us-east-1/s3/c"}
+            )
         yield Place(f"s3://{BUCKET}", environment)
 
 
@@ -213,3 +224,15 @@ def _azure_signature(resource: str) -> dict[str, str]:
     text = "PUT" + "\n" * 12 + shown + f"/{AZURE_ACCOUNT}/{AZURE_ACCOUNT}/{resource}"
     signature = hmac.new(base64.b64decode(AZURE_KEY), text.encode(), hashlib.sha256).digest()
     return {**headers, "Authorization": f"SharedKey {AZURE_ACCOUNT}:{base64.b64encode(signature).decode()}"}
+
+
+def azure_signed(place: Place, permissions: str, until: datetime) -> Place:
+    """A place by a shared access signature for its container, and not by the account's key."""
+    version, container = "2020-12-06", f"/blob/{AZURE_ACCOUNT}/{BUCKET}"
+    end = until.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Permissions, start, end, resource; then policy, address, protocol; version, kind; snapshot, scope, five headers.
+    fields = [permissions, "", end, container, "", "", "", version, "c", *[""] * 7]
+    signature = hmac.new(base64.b64decode(AZURE_KEY), "\n".join(fields).encode(), hashlib.sha256).digest()
+    parts = {"sv": version, "sr": "c", "sp": permissions, "se": end, "sig": base64.b64encode(signature).decode()}
+    environment = {key: value for key, value in place.environment.items() if key != "AZURE_STORAGE_ACCOUNT_KEY"}
+    return Place(place.url, {**environment, "AZURE_STORAGE_SAS_TOKEN": urlencode(parts)})

@@ -14,7 +14,7 @@ from obstore.exceptions import (
 
 from domain.errors import Conflict, NotFound, ResurgamError, Unavailable, WrongKey
 
-_STATUS = re.compile(r"status code: (\d{3})")
+_STATUS = re.compile(r"(?:status code: |\(code: )(\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _PATH = re.compile(r'Path "([^"]*)"')
 _NO_PLACE = frozenset({"NoSuchBucket", "ContainerNotFound", "ResourceNotFound"})
@@ -22,6 +22,8 @@ _REFUSED_STATUS = frozenset({"401", "403"})
 # AWS answers some of these with status 400.
 _REFUSED = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "InvalidSecurity"})
 _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+# Where a cloud's machines get their credentials: asked when nothing else gives any.
+_METADATA = re.compile(r"169\.254\.169\.254|/latest/(?:api/token|meta-data)|/metadata/identity")
 _CAUSES = (
     (re.compile(r"dns error|failed to lookup"), "its name is not known: check the endpoint"),
     (re.compile(r"Connection ?[Rr]efused"), "the connection is refused: check that the service runs"),
@@ -46,7 +48,7 @@ def _meaning(error: Exception, location: str, failed: str, credentials: str, nam
     status, code = _found(_STATUS, text), _found(_CODE, text)
     place = f"{failed} in {location}" if name else failed
     if isinstance(error, AlreadyExistsError):
-        return Conflict(f"{location} already has an object {name}, which is never overwritten")
+        return Conflict(f"{place}: the name is taken")
     if isinstance(error, InvalidPathError):
         return Unavailable(
             f"{place}: it holds an object whose name is none, {_found(_PATH, text)!r}: remove that object, "
@@ -54,11 +56,11 @@ def _meaning(error: Exception, location: str, failed: str, credentials: str, nam
         )
     if code in _NO_PLACE:
         return Unavailable(f"{place}: there is no such bucket or container, which Resurgam never makes")
-    if isinstance(error, FileNotFoundError) and name:
+    if name and (isinstance(error, FileNotFoundError) or status == "404"):
         return NotFound(f"{location} has no object {name}")
     if code in _CLOCK:
         return Unavailable(f"{place}: {code}, the clock of this machine is off: set it")
-    if "169.254.169.254" in text or "metadata" in text.lower() or "Invalid Access Key" in text:
+    if _METADATA.search(text) or "Invalid Access Key" in text:
         return WrongKey(f"{place}: no usable credentials are found: give them by {credentials}")
     refused = isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in _REFUSED_STATUS
     if refused or code in _REFUSED:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import obstore
 
-from domain.errors import Conflict, NotFound, Unavailable
+from domain.errors import Conflict, NotFound, Unavailable, WrongKey
 from infra.backup.stores.object_errors import reporting
 from infra.backup.stores.patience import BACKOFF_BASE, Patience
 from infra.backup.stores.store import Capabilities, check_name, check_prefix, is_name
@@ -61,9 +61,12 @@ class ObjectStore:
         try:
             with self._reporting("write", name):
                 obstore.put(self._writes, name, data, mode="create")
-        except Conflict:
-            if not self._holds(name, data):
+        except (Conflict, WrongKey) as error:
+            # Azure says of a name that is taken that whoever may create, and not overwrite, has no right.
+            if isinstance(error, WrongKey) and not self._is_there(name):
                 raise
+            if not self._holds(name, data):
+                raise Conflict(f"{self.location} already has an object {name}, which is never overwritten") from error
 
     def put_file_new(self, name: str, path: Path) -> None:
         check_name(name)

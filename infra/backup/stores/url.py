@@ -70,7 +70,7 @@ def _open_share(parts: SplitResult, patience: Patience, *, create: bool) -> Stor
     from infra.backup.stores.smb import SmbStore
     from infra.backup.stores.smb_share import PORT, Share
 
-    location = f"smb://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path.removesuffix('/')}"
+    location = f"smb://{parts.netloc}{parts.path.removesuffix('/')}"
     unc = f"\\\\{parts.hostname}\\{share}"
     opened = Share(unc, parts.port or PORT, location, smb_credentials.find(), patience)
     return SmbStore(opened, folder, create=create)

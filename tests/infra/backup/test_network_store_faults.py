@@ -5,10 +5,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from domain.errors import Conflict, NotFound, Unavailable, Usage, WrongKey
 from infra.backup.stores.patience import Patience
@@ -379,3 +385,36 @@ def test_plain_http_is_for_this_machine_unless_it_is_allowed(
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     with pytest.raises(Unavailable):
         open_store(url, patience=QUICK)
+
+
+def test_a_private_authority_is_trusted_when_it_is_named(
+    tmp_path: Path, store_environment: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, certificate = certificates(tmp_path)
+    with store_servers.moto(tmp_path, tls=certificate) as place:
+        url = store_environment(place)
+        with pytest.raises(Unavailable, match="certificate is not trusted"):
+            open_store(url, patience=QUICK)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
+        with pytest.raises(Unavailable, match="no such bucket"):
+            open_store(url, patience=QUICK)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing"))
+        with pytest.raises(Unavailable, match="missing, which AWS_CA_BUNDLE names"):
+            open_store(url, patience=QUICK)
+
+
+def certificates(folder: Path) -> tuple[Path, tuple[Path, Path]]:
+    """An authority's certificate, and one of it for this machine with its key."""
+    now = datetime.now(UTC)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name.from_rfc4514_string(f"CN={name}") for name in ("authority", "server")]
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    extensions = [x509.BasicConstraints(ca=True, path_length=0), alternative]
+    paths = [folder / f"{name}.pem" for name in ("authority", "server", "key")]
+    for name, key, extension, path in zip(names, keys, extensions, paths, strict=False):
+        begin, end = now - timedelta(days=1), now + timedelta(days=1)
+        builder = x509.CertificateBuilder(names[0], name, key.public_key(), x509.random_serial_number(), begin, end)
+        made = builder.add_extension(extension, critical=False).sign(keys[0], SHA256())
+        path.write_bytes(made.public_bytes(Encoding.PEM))
+    paths[2].write_bytes(keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return paths[0], (paths[1], paths[2])

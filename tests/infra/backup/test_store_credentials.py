@@ -5,11 +5,12 @@ import getpass
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from domain.errors import Unavailable, Usage, WrongKey
+from domain.errors import Conflict, Unavailable, Usage, WrongKey
 from infra.backup.stores import aws_profile, smb_credentials
 from infra.backup.stores.url import open_store
 from tests import store_servers
@@ -102,6 +103,22 @@ def test_the_environment_goes_before_a_profile(
     open_store(profile_place, patience=QUICK).put_new("a", b"1")
 
 
+@pytest.mark.parametrize(
+    ("kind", "variable", "path", "keys"),
+    [
+        ("s3", "AWS_METADATA_ENDPOINT", "", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")),
+        ("azure", "AZURE_MSI_ENDPOINT", "/metadata/identity/oauth2/token", ("AZURE_STORAGE_ACCOUNT_KEY",)),
+    ],
+)
+def test_without_any_credentials_the_ways_to_give_them_are_named(
+    kind: str, variable: str, path: str, keys: tuple[str, ...], request: pytest.FixtureRequest, store_environment: Enter
+) -> None:
+    place = without(request.getfixturevalue(f"{kind}_server"), *keys)
+    nobody = {variable: f"http://127.0.0.1:{store_servers.free_port()}{path}"}
+    with pytest.raises(WrongKey, match="no usable credentials are found"):
+        open_store(store_environment(replace(place, environment={**place.environment, **nobody})), patience=QUICK)
+
+
 def connection_string(place: Place, **other: str) -> str:
     environment = place.environment
     parts = {
@@ -131,6 +148,27 @@ def test_azure_takes_a_key_in_the_ways_of_its_own_tools(
     store = open_store(store_environment(place), patience=QUICK)
     store.put_new("a", b"1")
     assert list(store.list()) == ["a"]
+
+
+def test_a_signature_to_read_create_and_list_is_enough_for_azure(azure_server: Place, store_environment: Enter) -> None:
+    place = store_servers.azure_signed(azure_server.fresh(), "rcl", datetime.now(UTC) + timedelta(hours=1))
+    store = open_store(store_environment(place), patience=QUICK)
+    store.put_new("a", b"1")
+    with pytest.raises(Conflict):
+        store.put_new("a", b"2")
+    assert (list(store.list()), store.get("a")) == (["a"], b"1")
+    with pytest.raises(WrongKey, match="cannot delete a in azure://"):
+        store.delete("a")
+
+
+@pytest.mark.parametrize(("permissions", "hours"), [("rcl", -1), ("c", 1)])
+def test_a_signature_that_has_ended_or_lacks_a_right_is_wrong_and_not_repeated(
+    azure_server: Place, store_environment: Enter, permissions: str, hours: int
+) -> None:
+    place = store_servers.azure_signed(azure_server.fresh(), permissions, datetime.now(UTC) + timedelta(hours=hours))
+    with pytest.raises(WrongKey, match="AZURE_STORAGE_SAS_TOKEN") as raised:
+        open_store(store_environment(place), patience=QUICK)
+    assert "sig=" not in str(raised.value)
 
 
 def test_azure_without_an_account_is_named(azure_server: Place, store_environment: Enter) -> None:
