@@ -2,21 +2,25 @@
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 import obstore
 
 from domain.errors import Conflict, NotFound, Unavailable, WrongKey
+from infra.backup.stores.interruptible import interruptible
 from infra.backup.stores.object_errors import reporting
 from infra.backup.stores.patience import BACKOFF_BASE, Patience
 from infra.backup.stores.store import Capabilities, check_name, check_prefix, is_name
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+    from obstore import ObjectMeta
     from obstore.store import AzureStore, ClientConfig, RetryConfig, S3Store
+
+Result = TypeVar("Result")
 
 CHUNK_BYTES = 1 << 20
 PAGE_NAMES = 1000
@@ -40,7 +44,7 @@ class ObjectStore:
         """Raise `Unavailable` or `WrongKey` unless the place can be listed."""
         self.location = location
         self._credentials = credentials
-        with self._reporting("open"):
+        with reporting(location, "open", credentials):
             self._reads = connect(client_options=_client(patience, patience.stall_s), retry_config=_retries(patience))
             # While a large object is sent nothing is read, for longer than a stall may last.
             self._writes = connect(client_options=_client(patience, None), retry_config=_retries(patience))
@@ -52,15 +56,13 @@ class ObjectStore:
         name = next(self.list(), None)
         if name is None:
             return Capabilities(retention=None, versions=None, free_bytes=None)
-        with self._reporting("ask about", name):
-            version = obstore.head(self._reads, name)["version"]
+        version = self._head(name)["version"]
         return Capabilities(retention=None, versions=version not in (None, "null"), free_bytes=None)
 
     def put_new(self, name: str, data: bytes) -> None:
         check_name(name)
         try:
-            with self._reporting("write", name):
-                obstore.put(self._writes, name, data, mode="create")
+            self._ask("write", name, lambda: obstore.put(self._writes, name, data, mode="create"))
         except (Conflict, WrongKey) as error:
             # Azure says of a name that is taken that whoever may create, and not overwrite, has no right.
             if isinstance(error, WrongKey) and not self._is_there(name):
@@ -79,23 +81,21 @@ class ObjectStore:
     def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
         check_name(name)
         if start == 0 and length is None:
-            with self._reporting("read", name):
-                whole = io.BytesIO()  # unlike bytes(…) it does not hold the object twice
-                for chunk in obstore.get(self._reads, name).stream(min_chunk_size=CHUNK_BYTES):
+            whole = io.BytesIO()  # unlike `GetResult.bytes` it does not hold the object twice
+            with self.open(name) as reader:
+                while chunk := reader.read(CHUNK_BYTES):
                     whole.write(chunk)
-                return whole.getvalue()
+            return whole.getvalue()
         # The services answer a range that begins at the end, or is empty, with an error.
         end = self.head(name) if length is None else min(self.head(name), start + length)
         if start >= end:
             return b""
-        with self._reporting("read", name):
-            return bytes(obstore.get_range(self._reads, name, start=start, end=end))
+        return self._ask("read", name, lambda: bytes(obstore.get_range(self._reads, name, start=start, end=end)))
 
     def open(self, name: str) -> BinaryIO:
         check_name(name)
-        with self._reporting("read", name):
-            chunks = obstore.get(self._reads, name).stream(min_chunk_size=CHUNK_BYTES)
-        return io.BufferedReader(_Download(chunks, lambda: self._reporting("read", name)), CHUNK_BYTES)
+        chunks = self._ask("read", name, lambda: obstore.get(self._reads, name).stream(min_chunk_size=CHUNK_BYTES))
+        return io.BufferedReader(_Download(lambda: self._ask("read", name, lambda: next(chunks, b""))), CHUNK_BYTES)
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[str]:
         check_prefix(prefix)
@@ -103,18 +103,16 @@ class ObjectStore:
 
     def head(self, name: str) -> int:
         check_name(name)
-        with self._reporting("read", name):
-            return obstore.head(self._reads, name)["size"]
+        return self._head(name)["size"]
 
     def written_at(self, name: str) -> datetime:
         check_name(name)
-        with self._reporting("read", name):
-            return obstore.head(self._reads, name)["last_modified"]
+        return self._head(name)["last_modified"]
 
     def delete(self, name: str) -> None:
         self.head(name)  # S3 answers the deletion of what is not there as it answers any other
-        with suppress(NotFound), self._reporting("delete", name):
-            obstore.delete(self._writes, name)
+        with suppress(NotFound):
+            self._ask("delete", name, lambda: obstore.delete(self._writes, name))
 
     def sweep(self) -> int:
         return 0  # an object that is not written whole leaves nothing
@@ -146,8 +144,7 @@ class ObjectStore:
         folder = prefix.rpartition("/")[0]
         pages = obstore.list(self._reads, folder or None, offset=after or None, chunk_size=PAGE_NAMES)
         while True:
-            with self._reporting("list"):
-                page = next(pages, None)
+            page = self._ask("list", "", lambda: next(pages, None))
             if page is None:
                 return
             for found in page:
@@ -160,15 +157,19 @@ class ObjectStore:
             return False
         return True
 
-    def _reporting(self, action: str, name: str = "") -> AbstractContextManager[None]:
-        return reporting(self.location, action, self._credentials, name)
+    def _head(self, name: str) -> "ObjectMeta":
+        return self._ask("read", name, lambda: obstore.head(self._reads, name))
+
+    def _ask(self, action: str, name: str, question: Callable[[], Result]) -> Result:
+        with reporting(self.location, action, self._credentials, name):
+            return interruptible(question)
 
 
 class _Download(io.RawIOBase):
     """An object's bytes as they come; obstore takes a broken connection up again where it ended."""
 
-    def __init__(self, chunks: Iterator[bytes], reporting: Callable[[], AbstractContextManager[None]]) -> None:
-        self._chunks, self._reporting = chunks, reporting
+    def __init__(self, chunk: Callable[[], bytes]) -> None:
+        self._chunk = chunk
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -176,12 +177,8 @@ class _Download(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         target = memoryview(buffer).cast("B")
-        while not self._rest:
-            with self._reporting():
-                chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
+        if not self._rest:
+            self._rest = memoryview(self._chunk())
         size_bytes = min(len(target), len(self._rest))
         target[:size_bytes] = self._rest[:size_bytes]
         self._rest = self._rest[size_bytes:]

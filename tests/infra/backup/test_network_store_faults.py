@@ -1,7 +1,10 @@
 """What goes wrong on the way to a store is named, bounded in time, and never a Conflict with the store's own write."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,7 +24,7 @@ from infra.backup.stores.patience import Patience
 from infra.backup.stores.store import TEMPORARY_SECONDS_MAX, Store
 from infra.backup.stores.url import open_store
 from tests import store_servers
-from tests.contracts.store import large_object
+from tests.contracts.store import ROOT, large_object
 from tests.disk import small_disk
 from tests.fault_proxy import Fault, MessageCutter, http_faults
 from tests.store_servers import Place, free_port
@@ -206,6 +209,26 @@ def test_a_server_that_never_answers_is_unavailable(
         )
         with pytest.raises(Unavailable):
             open_store(store_environment(away), patience=replace(QUICK, stall_s=1, retries=1))
+
+
+@pytest.mark.parametrize("kind", ["s3", "azure", "smb"])
+def test_a_server_that_never_answers_can_be_left_with_ctrl_c(
+    kind: str, request: pytest.FixtureRequest, store_environment: Enter
+) -> None:
+    place: Place = request.getfixturevalue(f"{kind}_server")
+    program = "import sys; from infra.backup.stores.url import open_store; open_store(sys.argv[1])"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        url = store_environment(place if kind == "smb" else at(place, f"http://127.0.0.1:{port}/x"))
+        url = url.replace(urlsplit(url).netloc, f"127.0.0.1:{port}") if kind == "smb" else url
+        waiting = subprocess.Popen([sys.executable, "-c", program, url], cwd=ROOT, stderr=subprocess.PIPE)
+        connection, _ = silent.accept()
+        assert connection.recv(1)  # it has sent its request, and waits
+        waiting.send_signal(signal.SIGINT)
+        _, told = waiting.communicate()
+        # The connection is open until now: nothing but the signal has ended the wait.
+        connection.close()
+    assert b"KeyboardInterrupt" in told
 
 
 @pytest.mark.parametrize("kind", ["s3", "azure"])
