@@ -23,6 +23,7 @@ from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import urlencode
 
+from infra.backup.stores.patience import Patience
 from tests.installed import installed, missing
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,9 @@ AZURITE = "azurite@3.35.0"
 AZURE_ACCOUNT = "resurgamtest"
 AZURE_KEY = base64.b64encode(b"account-key-of-the-tests").decode()
 BUCKET = "backups"
+
+QUICK = Patience(connect_s=2, stall_s=2, request_s=5, retries=3, retry_s=5, backoff_s=0.01, backoff_max_s=0.05)
+"""Of tests in which a server does not answer."""
 
 VARIABLES = ("AWS_", "AZURE_", "RESURGAM_SMB_")
 

@@ -51,6 +51,7 @@ _READ_ONLY = 0xC00000A2  # STATUS_MEDIA_WRITE_PROTECTED
 _PASSING = frozenset(
     {
         0xC0000043,  # STATUS_SHARING_VIOLATION: a virus scanner or an indexer looks at the file
+        0xC0000056,  # STATUS_DELETE_PENDING: somebody still reads what was deleted
         0xC000009A,  # STATUS_INSUFFICIENT_RESOURCES
         0xC00000C9,  # STATUS_NETWORK_NAME_DELETED
         0xC0000203,  # STATUS_USER_SESSION_DELETED
@@ -107,6 +108,10 @@ class Share:
                 raise WrongKey(f"{failed} in {self.location}: the logon fails: check {SOURCES}") from error
             except (SMBException, OSError, ValueError) as error:
                 self._drop()
+                if "guest" in str(error):
+                    raise WrongKey(
+                        f"{failed} in {self.location}: the server takes the user for a guest: check {SOURCES}"
+                    ) from error
                 if "encryption" in str(error) or isinstance(error, SMBUnsupportedFeature):
                     raise Unavailable(
                         f"{failed} in {self.location}: the server does not encrypt: it must speak SMB 3 with encryption"

@@ -14,8 +14,7 @@ from domain.errors import Conflict, Unavailable, Usage, WrongKey
 from infra.backup.stores import aws_profile, smb_credentials
 from infra.backup.stores.url import open_store
 from tests import store_servers
-from tests.infra.backup.test_network_store_faults import QUICK
-from tests.store_servers import Place
+from tests.store_servers import QUICK, Place
 
 Enter = Callable[[Place], str]
 
