@@ -2,12 +2,12 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from domain.backup_recipient import BackupRecipient, recipients
-from domain.errors import Conflict, Corrupt, Refused, Unavailable
+from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
 from domain.release import RELEASE
 from infra.backup import manifest, memory
 from infra.backup.age import fingerprint, parse_recipient
@@ -79,8 +79,13 @@ def _attempt(
                 _remember(database, stored)
             return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0)
         draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
-        segments = draft.put_segments(progress)
-        keys = draft.put_keyring(root_key)
+        try:
+            segments = draft.put_segments(progress)
+            keys = draft.put_keyring(root_key)
+        except Corrupt:
+            if repository.manifest_names(at.deployment, since=before.sequence):
+                return None  # what a run puts that has lost already, may be pruned before it is read back
+            raise
         _keep_file_keys(database, segments, root_key)
         stated = _manifest(at, before, remembered, audience, repository, clock(), draft)
         written = Stored(stated, manifest.sign(stated, remembered.signer))
@@ -90,8 +95,22 @@ def _attempt(
             return None
         if repository.read(stated.name) != written:
             raise Corrupt(f"{stated.name} reads back differently from what was written")
+        if not _is_followed(repository, written):
+            return None
     _remember(database, written)
     return Outcome(stated, written.sha256, True, at.position - before.position, draft.size_bytes, keys)
+
+
+def _is_followed(repository: Repository, written: Stored) -> bool:
+    """Whether the next manifest, if there is one by now, follows this one.
+
+    If not, this one is in a gap that a prune left: other runs were faster, and the first of them is pruned already.
+    """
+    stated = written.manifest
+    for name in repository.manifest_names(stated.deployment, since=stated.sequence + 1):
+        with suppress(Corrupt, NotFound):  # void
+            return repository.signed(name).manifest.previous == written.sha256
+    return True
 
 
 def _keep_file_keys(database: Database, segments: Sequence[Written], root_key: RootKey) -> None:

@@ -1,6 +1,7 @@
 """Verification: reads a repository from end to end and compares everything with what its manifests say."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -89,7 +90,7 @@ def verify(
     if expect is not None:
         expect.check_size(newest.manifest)
     needed = {entry.name(deployment) for entry in newest.manifest.objects()}
-    superseded_or_unnamed = _check_objects(repository, deployment, needed)
+    superseded_or_unnamed = _check_objects(repository, newest.manifest, needed)
     unnamed = tuple(name for name in superseded_or_unnamed if name not in named)
     opened = opener_of is not None
     if opener_of is not None:
@@ -113,17 +114,26 @@ def verify(
     )
 
 
-def _check_objects(repository: Repository, deployment: str, needed: set[str]) -> Iterator[str]:
-    """Yield the objects that the newest manifest does not need, each compared with the hash in its name."""
-    for name in repository.store.list(f"{deployment}/"):
+def _check_objects(repository: Repository, newest: Manifest, needed: set[str]) -> Iterator[str]:
+    """Yield the objects that the newest manifest does not need, each compared with the hash in its name.
+
+    Prune statements are checked too. What a prune deletes meanwhile is passed over.
+    """
+    for name in repository.store.list(f"{newest.deployment}/"):
         if name in needed or layout.manifest_sequence(name) is not None:
             continue
-        expected = layout.object_sha256(name)
-        if expected is None:
-            raise Corrupt(f"{name} has a name that no backup gives: somebody else put it there, move it away")
-        if sha256(repository.store.get(name)).hexdigest() != expected:
-            raise Corrupt(f"{name} is not what its name says: it was changed, cut off, or put there by somebody else")
-        yield name
+        with suppress(NotFound):
+            if layout.prune_sequence(name) is not None:
+                repository.prune_statement(name, newest)
+                continue
+            expected = layout.object_sha256(name)
+            if expected is None:
+                raise Corrupt(f"{name} has a name that no backup gives: somebody else put it there, move it away")
+            if sha256(repository.store.get(name)).hexdigest() != expected:
+                raise Corrupt(
+                    f"{name} is not what its name says: it was changed, cut off, or put there by somebody else"
+                )
+            yield name
 
 
 def _read(repository: Repository, of: Manifest) -> int:
