@@ -1,5 +1,6 @@
 """What a deployment remembers of its backups: its signer, last manifests, endorsements, and segments' file keys."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.errors import Corrupt
@@ -61,6 +62,11 @@ def put_segment_key(session: Session, sha256: str, file_key: bytes, root_key: Ro
     """Keep the age file key of a segment of ours, padded to a data key's length and wrapped by the root key."""
     padded = file_key.ljust(32, b"\0")
     local_fact.put(session, SEGMENT_KEY + sha256, root_key.wrap(SEGMENT_KEY + sha256, padded))
+
+
+def forget_segment_keys(session: Session, sha256s: Iterable[str]) -> None:
+    """Forget the file keys of segments that are deleted."""
+    local_fact.delete(session, (SEGMENT_KEY + sha256 for sha256 in sha256s))
 
 
 def put_endorsement(session: Session, endorsement: EndorsementEntry) -> None:
