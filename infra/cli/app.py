@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "secret": ("secret", "Read sealed values."),
     "log": ("log", "Verify, prove and export the log."),
     "key": ("key", "Make and inspect keys."),
-    "backup": (None, "Make, list, verify and drill backups."),
+    "backup": (None, "Make, list, verify, drill and prune backups."),
     "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),
     "backup list": (
         "backup_list",
@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "backup_drill",
         "Recover a backup into a scratch store, compare it with what was backed up, and throw it away.",
     ),
+    "backup prune": ("backup_prune", "Mark the backups that are no longer wanted, and delete what was marked before."),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
     "release": ("release", "Show this release and what it accepts."),
 }
