@@ -99,13 +99,14 @@ def read(repository: Repository, deployment: str, progress: Progress) -> Invento
     uses = _Uses(repository, deployment, objects)
     attested = attested_sequences(repository, deployment)
     newest, manifests = None, dict[int, Present]()
+    total = len(repository.manifest_names(deployment))
     for newest in repository.chain(deployment):
         found = newest.manifest
         attested_by = attested.get(found.sequence, frozenset())
         backup = Backup(found.sequence, found.created_at, found.recorded_at, attested_by)
         missing = uses.add(found.sequence, found.objects())
         manifests[found.sequence] = Present(newest.link, backup, found.last, len(newest.data), missing)
-        progress("reading manifests", len(manifests), max(len(manifests), found.sequence))
+        progress("reading manifests", len(manifests), max(len(manifests), total))
     if newest is None:
         raise NotFound(f"{repository.store.location} holds no backup of deployment {deployment}")
     numbers = [layout.manifest_sequence(name) or 0 for name in repository.manifest_names(deployment)]

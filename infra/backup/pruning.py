@@ -45,8 +45,10 @@ class Plan:
 
     @property
     def due_manifests(self) -> list[int]:
-        """The manifests that are to be deleted, oldest first."""
-        return sorted(self.unwanted_manifests & {number for statement in self.due for number in statement.manifests})
+        """The manifests that are to be deleted, oldest first: of what is marked, what may be missing from now on."""
+        missable = Gaps(self.gaps)
+        marked = {number for statement in self.due for number in statement.manifests}
+        return sorted(number for number in self.unwanted_manifests & marked if number in missable)
 
     def due_objects(self, deleted: Set[int]) -> list[str]:
         """Return the objects that are to be deleted once these manifests are."""
@@ -128,7 +130,7 @@ def plan(found: Inventory, policy: Policy, grace: timedelta, now: str) -> Plan:
     allowed = Gaps(found.statements[0].gaps if found.statements else ())
     kept = retention.kept(policy, [found.manifests[n].backup for n in _candidates(found, allowed)], now)
     _check_whole(found, kept)
-    marked_before = {number for statement in found.statements for number in statement.manifests}
+    marked_before = {n for statement in found.statements for n in statement.manifests if n in allowed}
     unkept = [n for n in found.manifests if n not in kept and n != found.anchor]
     manifests = [n for n in unkept if n not in marked_before][:MARKS_MAX]
     leaving = frozenset(manifests)
@@ -183,6 +185,9 @@ def _is_due(statement: PruneStatement, found: Inventory, grace: timedelta, now: 
 
 def _statement(planned: Plan, now: str, signer: Signer) -> PruneStatement:
     newest = planned.found.newest.manifest
+    if planned.found.statement_number >= layout.SEQUENCE_MAX:
+        name = layout.prune(newest.deployment, planned.found.statement_number)
+        raise Corrupt(f"{name} leaves no number for another statement: somebody else put it there, remove it")
     return PruneStatement(
         repository=newest.repository,
         repository_sha256=newest.repository_sha256,

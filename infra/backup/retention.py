@@ -9,6 +9,7 @@ from domain.instant import to_datetime
 
 DAYS_MIN = 2
 DAYS = 14
+REACH_DAYS_MAX = 36_525
 SKEW = timedelta(minutes=5)
 """How far the clocks of two hosts may differ."""
 
@@ -28,6 +29,8 @@ class Policy:
             raise Usage(f"backups are kept for {DAYS_MIN} days at least, not for {self.days}")
         if min(self.last, self.daily, self.weekly, self.monthly) < 0:
             raise Usage("a number of backups to keep is not negative")
+        if self.reach_days > REACH_DAYS_MAX:
+            raise Usage(f"backups are kept for {REACH_DAYS_MAX} days at most, a century, not for {self.reach_days}")
 
     @property
     def reach_days(self) -> int:

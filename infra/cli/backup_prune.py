@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from domain.errors import Usage
 from domain.instant import from_datetime, to_datetime
 from infra.backup import layout, pruning
 from infra.backup.pruning import Outcome
-from infra.backup.retention import Policy
+from infra.backup.retention import REACH_DAYS_MAX, Policy
 from infra.cli import output, progress, repository, settings, storage
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.cli.repository import Location
@@ -96,11 +97,10 @@ def _policy(chosen: Settings) -> Policy:
 
 def _grace(text: str) -> timedelta:
     age = when.AGE.fullmatch(text)
-    try:
-        if age is not None:
-            return timedelta(**{when.UNITS[age[2]]: int(age[1])})
-    except OverflowError:
-        pass
+    with suppress(OverflowError):
+        grace = timedelta(**{when.UNITS[age[2]]: int(age[1])}) if age is not None else None
+        if grace is not None and grace.days <= REACH_DAYS_MAX:
+            return grace
     raise Usage(f"the grace of a prune is an age such as 24h or 2d, not {text}")
 
 

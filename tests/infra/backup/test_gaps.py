@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import Corrupt
+from domain.errors import Corrupt, NotFound
 from infra.backup import choice, layout, manifest, memory
 from infra.backup.repository import Repository
 from infra.backup.retention import Policy
@@ -13,6 +13,7 @@ from infra.control_plane.clock import host_clock
 from tests.forgery import re_signed, stranger
 from tests.infra.backup.aging import Aging, check_whole
 from tests.infra.control_plane.installation import ROOT_KEY
+from tests.observed_store import ObservedStore
 
 
 def test_any_of_the_marked_manifests_may_be_missing(marked: Aging) -> None:
@@ -97,3 +98,26 @@ def test_a_newer_statement_heals_what_a_damaged_one_allowed(marked: Aging) -> No
     assert marked.prune().statement == 3
     marked.statement(1).unlink(missing_ok=True)
     check_whole(marked.made)
+
+
+def test_what_a_newer_statement_does_not_allow_is_marked_again_before_it_is_deleted(marked: Aging) -> None:
+    """A prune that could not read the newest statement, and kept what that marks, wrote another one."""
+
+    def hide(method: str, name: str) -> None:
+        if method == "head" and name.endswith(f"prunes/{1:019d}.json"):
+            raise NotFound(name)
+
+    garbage = layout.segment(marked.made.deployment, 1, 1, "0" * 64)
+    marked.store.put_new(garbage, b"")
+    blind = marked.prune(Policy(days=30), ObservedStore(marked.store, before=hide))
+    assert (blind.statement, blind.plan.marked_objects, list(blind.plan.gaps)) == (2, [garbage], [])
+    after = marked.prune()
+    assert after.deleted_manifests == list(range(2, 10))
+    assert set(after.plan.marked_manifests) >= set(range(2, 10))
+    check_whole(marked.made)
+
+
+def test_a_statement_that_leaves_no_number_for_another_is_named(marked: Aging) -> None:
+    marked.store.put_new(layout.prune(marked.made.deployment, layout.SEQUENCE_MAX), b"")
+    with pytest.raises(Corrupt, match="leaves no number for another statement: somebody else put it there, remove it"):
+        marked.prune()

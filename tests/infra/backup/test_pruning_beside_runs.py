@@ -172,18 +172,31 @@ def test_the_newest_intact_backup_and_a_verification_are_found_beside_a_prune(ma
     assert waiting == []
 
 
-def test_keys_of_deleted_segments_are_forgotten_and_others_kept(marked: Aging) -> None:
-    def kept() -> set[str]:
-        with marked.made.database.read() as session:
-            return {
-                name.removeprefix(memory.SEGMENT_KEY) for name in local_fact.with_prefix(session, memory.SEGMENT_KEY)
-            }
+def kept_keys(of: Aging) -> set[str]:
+    """The segments whose file keys the deployment keeps."""
+    with of.made.database.read() as session:
+        facts = local_fact.with_prefix(session, memory.SEGMENT_KEY)
+    return {name.removeprefix(memory.SEGMENT_KEY) for name in facts}
 
-    before = kept()
+
+def test_keys_of_deleted_segments_are_forgotten_and_others_kept(marked: Aging) -> None:
+    before = kept_keys(marked)
     marked.prune()
     there = {path.name.split("-")[2].split(".")[0] for path in marked.made.objects("segments")}
-    assert kept() == before & there
-    assert kept() < before
+    assert kept_keys(marked) == before & there
+    assert kept_keys(marked) < before
+
+
+def test_keys_of_segments_that_a_crashed_prune_deleted_are_forgotten_by_the_next(marked: Aging) -> None:
+    for name in marked.made.repository.prune_statement(
+        layout.prune(marked.made.deployment, 1), marked.made.newest
+    ).objects:
+        marked.store.delete(name)
+    for number in range(2, 10):
+        marked.path(number).unlink()
+    before = kept_keys(marked)
+    marked.prune()
+    assert kept_keys(marked) < before
 
 
 def test_a_prune_that_crashes_at_any_call_leaves_every_kept_backup_and_the_next_one_ends_it(

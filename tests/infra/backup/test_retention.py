@@ -66,8 +66,10 @@ def test_nothing_is_kept_of_nothing() -> None:
     assert retention.kept(Policy(), [], instant(NOW)) == {}
 
 
-@pytest.mark.parametrize("values", [{"days": 1}, {"days": 0}, {"last": -1}, {"daily": -1}, {"monthly": -1}])
-def test_a_policy_that_promises_too_little_is_refused(values: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "values", [{"days": 1}, {"days": 0}, {"last": -1}, {"daily": -1}, {"monthly": -1}, {"monthly": 1_179}]
+)
+def test_a_policy_that_promises_too_little_or_too_much_is_refused(values: dict[str, int]) -> None:
     with pytest.raises(Usage):
         Policy(**values)
 

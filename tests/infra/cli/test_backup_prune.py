@@ -89,6 +89,8 @@ def test_the_grace_is_an_age(aged: CommandLine, set_day: SetDay) -> None:
     [
         (("--keep-days", "1"), "keep_days"),
         (("--keep-last", "-1"), "keep_last"),
+        (("--keep-days", "1000000000000"), "a century"),
+        (("--grace", "40000d"), "is an age such as 24h or 2d"),
         (("--grace", "soon"), "is an age such as 24h or 2d"),
         (("--grace", "999999999999d"), "is an age such as 24h or 2d"),
     ],
