@@ -23,6 +23,7 @@ def test_the_first_prune_marks_and_the_next_one_deletes(aging: Aging) -> None:
     assert [path for path in aging.made.files() if path not in before] == [aging.statement(1)]
     assert first.plan.marked_manifests == list(range(2, 10))
     assert {name.split("/")[1] for name in first.plan.marked_objects} == {"segments", "keyrings"}
+    assert aging.prune().statement is None
     aging.live_days(1)
     second = aging.prune()
     assert second.deleted_manifests == first.plan.marked_manifests

@@ -113,3 +113,8 @@ def test_a_store_whose_clock_was_ahead_makes_no_backup_look_old(wrong: dict[int,
         made.append(Backup(n, ago(age - wrong.get(n, 0)), ago(min(age, 100 - ahead))))
     found = retention.kept(Policy(days=7), made, instant(NOW))
     assert {n for n, age in enumerate(ages) if age <= 7} <= found.keys()
+
+
+def test_what_a_store_recorded_in_the_future_keeps_nothing_for_ever() -> None:
+    made = [Backup(n, ago(20 - n), ago(-1_000)) for n in range(20)]
+    assert min(retention.kept(Policy(days=7), made, instant(NOW))) == 13
