@@ -14,6 +14,7 @@ _OBJECT = re.compile(
     r"[0-9a-f-]{36}/(?:segments/[0-9]{19}-[0-9]{19}|keyrings/[0-9]{19})-(?P<sha256>[0-9a-f]{64})"
     + re.escape(LINES_SUFFIX)
 )
+_ATTESTATION = re.compile(r"[0-9a-f-]{36}/attestations/(?P<sequence>[0-9]{19})-(?P<sha256>[0-9a-f]{64})\.json")
 
 
 def segment(deployment: str, first: int, last: int, sha256: str) -> str:
@@ -39,6 +40,22 @@ def manifest(deployment: str, sequence: int) -> str:
 def manifest_sequence(name: str) -> int | None:
     """Return the sequence that a manifest's name says; None if it is no manifest's name."""
     match = _MANIFEST.fullmatch(name)
+    return int(match["sequence"]) if match else None
+
+
+def attestations(deployment: str) -> str:
+    """Return the prefix of a deployment's attestations."""
+    return f"{deployment}/attestations/"
+
+
+def attestation(deployment: str, sequence: int, sha256: str) -> str:
+    """Return the name of an attestation of a manifest."""
+    return f"{attestations(deployment)}{sequence:019d}-{sha256}.json"
+
+
+def attested_sequence(name: str) -> int | None:
+    """Return the sequence of the manifest that an attestation is of, by its name; None if it is no such name."""
+    match = _ATTESTATION.fullmatch(name)
     return int(match["sequence"]) if match else None
 
 
