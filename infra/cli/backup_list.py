@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from infra.backup import choice, freshness, layout
 from infra.backup.age import AgeIdentity, read_identity_file
@@ -15,12 +17,19 @@ from infra.cli.options import Json, example, group
 from infra.cli.repository import Deployment, Identity, Location
 from infra.control_plane.clock import host_clock
 
+SHOWN = 20
+"""A watch makes thousands of backups a day, and the first line is what counts."""
+
 app = group("List backups.")
 
 
 @app.command("list", epilog=example("resurgam backup list --repository file:///srv/backups"))
 def list_backups(
-    as_json: Json = False, location: Location = None, of: Deployment = None, identity: Identity = None
+    as_json: Json = False,
+    location: Location = None,
+    of: Deployment = None,
+    identity: Identity = None,
+    shows_all: Annotated[bool, typer.Option("--all", help="Show more than the newest ones.")] = False,
 ) -> None:
     """List the backups of each deployment, newest last; this needs no identity and no store.
 
@@ -40,7 +49,7 @@ def list_backups(
         output.write_json({"repository": opened.id, "location": opened.store.location, "deployments": shown})
         return
     for found in listed:
-        _write_list(found, now)
+        _write_list(found, now, shows_all=shows_all)
 
 
 def _listed(opened: Repository, candidate: Candidate, now: str, identities: tuple[AgeIdentity, ...]) -> dict[str, Any]:
@@ -77,7 +86,7 @@ def _sequence(one: Judged) -> int:
     return layout.attested_sequence(one.name) or 0
 
 
-def _write_list(found: dict[str, Any], now: str) -> None:
+def _write_list(found: dict[str, Any], now: str, *, shows_all: bool) -> None:
     if found["damage"]:
         output.write_text(f"deployment {found['deployment']} is damaged: {found['damage']}")
         return
@@ -88,7 +97,16 @@ def _write_list(found: dict[str, Any], now: str) -> None:
     output.write_text(f"deployment {found['deployment']}{ancestor}: {found['line']}")
     output.write_text(f"newest backup {shown}, up to position {newest['last']}, {newest['encryption']}")
     columns = ("sequence", "createdAt", "last", "verifiedBy", "segments", "sizeBytes", "release", "signer")
-    rows = [{**row, "verifiedBy": ", ".join(row["verifiedBy"])} for row in found["backups"]]
+    backups = found["backups"] if shows_all else _newest(found["backups"])
+    rows = [{**row, "verifiedBy": ", ".join(row["verifiedBy"])} for row in backups]
     output.write_table(columns, [[row[column] for column in columns] for row in rows])
+    if len(rows) < len(found["backups"]):
+        output.write_text(f"{len(found['backups']) - len(rows)} more backups: --all shows them")
     for one in found["withoutWorth"]:
         output.write_text(f"{one['standing']}: {one['name']}: {one['reason']}")
+
+
+def _newest(backups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the newest backups and the newest verified ones, in their order."""
+    older, newest = backups[:-SHOWN], backups[-SHOWN:]
+    return [*[row for row in older if row["verifiedBy"]][-SHOWN:], *newest]

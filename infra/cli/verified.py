@@ -5,6 +5,7 @@ from infra.backup.freshness import Freshness, VerifiedBackup, age_s
 from infra.cli import duration
 
 NONE = "no verified backup: make one with `resurgam backup run --verified`, or drill with --identity"
+UNCHECKED = "no verified backup that can be checked here: what was drilled counts with --identity"
 
 
 def described(found: Freshness, now: str) -> dict[str, object] | None:
@@ -32,7 +33,7 @@ def line(found: Freshness, now: str) -> str:
     """Return the first thing that an operator wants to know."""
     newest = found.newest
     if newest is None:
-        return NONE
+        return UNCHECKED if any(one.standing == "unchecked" for one in found.others) else NONE
     age = age_s(newest.since, now)
     of = f"manifest {newest.attestation.sequence}, position {newest.attestation.position}, {_how(newest)}"
     if age is None:

@@ -90,6 +90,21 @@ def test_the_first_line_of_the_list_is_the_age_of_the_newest_verified_backup(
     assert ["deployment" in row for row in rows] == [False, True]
 
 
+def test_a_long_list_shows_the_newest_and_the_newest_verified_ones_and_counts_the_rest(
+    verified: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup_list, "SHOWN", 2)
+    for number in range(4):
+        verified.record(user(number))
+        verified.done("backup", "run", "--repository", "backups")
+    listed = ("backup", "list", "--repository", "backups")
+    rows = verified.done(*listed).out.splitlines()[3:]
+    assert [row.split()[0] for row in rows] == ["2", "5", "6", "3"]
+    assert rows[-1] == "3 more backups: --all shows them"
+    assert [row.split()[0] for row in verified.done(*listed, "--all").out.splitlines()[3:]] == list("123456")
+    assert len(verified.done(*listed, "--json").json["deployments"][0]["backups"]) == 6
+
+
 def test_without_a_verified_backup_the_list_says_so_and_how_to_make_one(backed_up: CommandLine) -> None:
     first = backed_up.done("backup", "list", "--repository", "backups").out.splitlines()[0]
     assert first.endswith(
@@ -285,6 +300,9 @@ def test_a_drill_counts_only_for_whoever_has_the_identity(backed_up: CommandLine
     assert (Path("backups") / drilled["attestation"]).is_file()
     without = backed_up(*STATUS, "--max-age", "13h")
     assert without.code == 3
+    assert without.out.startswith(
+        "no verified backup that can be checked here: what was drilled counts with --identity"
+    )
     assert f"unchecked: {drilled['attestation']}: only with the identity" in without.out
     with_identity = backed_up.done(*STATUS, "--max-age", "13h", "--identity", "identity.txt")
     assert "drilled with the identity" in with_identity.out.splitlines()[0]
