@@ -123,6 +123,10 @@ class _Duty:
         self._cause: type[ResurgamError] | None = None
         self.due_s = now_s()
 
+    @property
+    def is_failing(self) -> bool:
+        return self._failing_since is not None
+
     def left_s(self) -> float:
         return max(0.0, self.due_s - self._now_s())
 
@@ -168,7 +172,6 @@ class Watch:
         self._verifying = _Duty("verifying", Backoff(VERIFYING_DELAY_S, VERIFYING_DELAY_MAX_S), listener, now_s)
         self._shipped: int | None = None
         self._is_verifying = False
-        self._is_scheduled = False
 
     def run(self) -> None:
         """Watch until told to stop.
@@ -192,20 +195,24 @@ class Watch:
             return
         if self._is_verifying:
             self._look_at_verification()
-        elif not self._verifying.left_s():
+        elif not self._verifying.left_s() and not self._shipping.is_failing:
             self._begin_verification()
 
     def _left_s(self) -> float:
         left_s = self._shipping.left_s()
         if self._is_verifying:
             return min(left_s, LOOK_S)
-        return min(left_s, self._verifying.left_s()) if self._shipped is not None else left_s
+        if self._shipped is None or self._shipping.is_failing:
+            return left_s
+        return min(left_s, self._verifying.left_s())
 
     def _ship(self) -> None:
         try:
             position = self._source.position()
             if self._shipped != position:
                 backup = self._source.ship()
+                if self._shipped is None:
+                    self._verifying.due_s = self._now_s() + self._until_verification_s()
                 if backup.is_new or self._shipped is None:
                     self._listener.shipped(backup)
                 self._shipped = backup.position
@@ -216,14 +223,13 @@ class Watch:
         else:
             self._shipping.done(self._pace.every_s)
 
+    def _until_verification_s(self) -> float:
+        """Return what is left of the time since the last verified backup, which another process may have made."""
+        age_s = self._source.verified_age_s()
+        return 0.0 if age_s is None else max(0.0, self._pace.verified_every_s - age_s)
+
     def _begin_verification(self) -> None:
         try:
-            if not self._is_scheduled:
-                age_s = self._source.verified_age_s()
-                self._is_scheduled = True
-                if age_s is not None and age_s < self._pace.verified_every_s:
-                    self._verifying.done(self._pace.verified_every_s - age_s)
-                    return
             self._verification.start()
             self._is_verifying = True
         except ResurgamError as error:

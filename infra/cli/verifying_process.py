@@ -75,4 +75,4 @@ def _error(code: int, said: bytes) -> ResurgamError:
         return errors.of_class(error["class"], error["message"])
     except (IndexError, KeyError, TypeError, ValueError):
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return ResurgamError(f"the process of the verified backup ended with {how}, and said nothing")
+        return ResurgamError(f"the process of the verified backup ended with {how}, and did not say why")

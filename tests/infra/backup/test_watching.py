@@ -179,6 +179,17 @@ def test_a_verification_that_fails_is_made_again_and_shipping_goes_on() -> None:
     assert len([text for text in seen.said() if text.startswith("shipped")]) == 61
 
 
+def test_nothing_is_verified_while_shipping_fails_so_that_one_cause_is_told_once() -> None:
+    down = Unavailable("the store is down")
+    seen = Region(
+        8 * HOUR,
+        position_of=lambda now_s: 10 + int(now_s // 60),
+        failure_of=lambda now_s: down if HOUR < now_s < 6 * HOUR else None,
+        verification_fails=lambda now_s: down if HOUR < now_s < 6 * HOUR else None,
+    ).watch(Pace(5, 4 * HOUR))
+    assert seen.said(but="shipped") == ["verified 10", f"shipping failing: {down}", "shipping back", "verified 370"]
+
+
 def test_told_to_stop_within_a_backup_it_ends_without_another_word() -> None:
     seen = Region(100)
 
