@@ -1,5 +1,7 @@
 """Watching: what is done when, by a clock that the test winds; the real thing is in tests/system/test_watch.py."""
 
+import inspect
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -8,6 +10,7 @@ from threading import Event
 import pytest
 
 from domain.errors import Conflict, Corrupt, Refused, ResurgamError, Unavailable
+from infra.backup import watching
 from infra.backup.stores.stoppable import Stopped
 from infra.backup.watching import Backoff, Pace, Shipped, VerifiedRun, Watch
 
@@ -122,6 +125,13 @@ def test_shipping_goes_on_during_a_replay() -> None:
     seen = Region(600, position_of=lambda now_s: 10 + int(now_s // 10), replay_s=400).watch()
     before = [text for at, text in seen.told if at < 400 and text.startswith("shipped")]
     assert len(before) == 40
+
+
+def test_intervals_are_measured_by_a_clock_that_nobody_sets() -> None:
+    """The watch asks no other one: `Region` winds this one, and there all tests pass at any time of the host."""
+    parameters = inspect.signature(Watch).parameters
+    assert parameters["now_s"].default is time.monotonic
+    assert "host_clock" not in inspect.getsource(watching)
 
 
 def test_one_line_when_it_begins_to_fail_and_one_when_it_is_back_and_the_backlog_is_shipped() -> None:

@@ -82,11 +82,15 @@ class Watching:
         return [event["event"] for event in self.events]
 
 
+def with_recipient(cli: CommandLine) -> None:
+    recipient = cli.done("key", "generate", "--classical", "--output", "identity.txt").out.strip()
+    cli.record(request("AddBackupRecipient", name="safe", recipient=recipient))
+
+
 @pytest.fixture
 def backed_up(installed: CommandLine) -> CommandLine:
     """A deployment whose backups go to the folder `backups`."""
-    recipient = installed.done("key", "generate", "--classical", "--output", "identity.txt").out.strip()
-    installed.record(request("AddBackupRecipient", name="safe", recipient=recipient))
+    with_recipient(installed)
     installed.done("backup", "run", "--repository", "backups")
     return installed
 
@@ -147,6 +151,18 @@ def test_what_is_recorded_is_shipped_by_itself_and_sigterm_ends_it_with_0(
     assert running.process.stderr is not None
     assert running.process.stderr.read() == b""
     assert not verified.done("backup", "run", "--repository", "backups", "--json").json["newRecords"]
+
+
+def test_it_ships_and_verifies_on_each_engine(installed_anywhere: CommandLine, watch: Callable[..., Watching]) -> None:
+    with_recipient(installed_anywhere)
+    running = watch()
+    assert running.until_shipped()["newRecords"] == head_of(installed_anywhere)
+    told = running.until_told("verified")
+    installed_anywhere.record(user(1))
+    running.until_shipped(told["position"] + 1)
+    assert running.end() == 0
+    status = installed_anywhere.done("backup", "status", "--repository", "backups", "--max-age", "1h", "--json").json
+    assert (status["verified"]["position"], status["backlog"]["records"]) == (told["position"], 0)
 
 
 def test_the_first_verified_backup_is_made_at_once_and_counts_for_status(
