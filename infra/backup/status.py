@@ -1,15 +1,15 @@
 """Status: how far the backups of one deployment reach, by what its repository and its store know."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from domain.backup_recipient import BackupRecipient, recipients
-from domain.errors import Corrupt, Refused
+from domain.errors import Corrupt, Refused, ResurgamError
 from domain.instant import to_microseconds
 from infra.backup import memory
 from infra.backup.age import AgeIdentity
-from infra.backup.freshness import Freshness, freshness
+from infra.backup.freshness import Freshness, age_s, freshness
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Session
 from infra.log import event_table, head
@@ -48,6 +48,34 @@ class Backlog:
     oldest_s: int
 
 
+@dataclass(slots=True)
+class Status:
+    """What was found at an instant; a part that is None is missing, and `missing` says why.
+
+    `errors` are what is wrong, the worst first; `max_age_s` is what the operator asks of the newest verified backup.
+    """
+
+    now: str
+    max_age_s: int | None
+    deployment: str = ""
+    location: str = ""
+    repository: InRepository | None = None
+    store: InStore | None = None
+    backlog: Backlog | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    errors: list[ResurgamError] = field(default_factory=list)
+
+    def verified_age_s(self) -> int | None:
+        """Return the age of the newest verified backup; None if there is none that has one."""
+        newest = self.repository.freshness.newest if self.repository else None
+        return None if newest is None else age_s(newest.since, self.now)
+
+    def is_fresh(self) -> bool:
+        """Whether the newest verified backup is no older than was asked for."""
+        age = self.verified_age_s()
+        return self.max_age_s is None or (age is not None and age <= self.max_age_s)
+
+
 def in_repository(
     repository: Repository, deployment: str, now: str, identities: Sequence[AgeIdentity] = ()
 ) -> InRepository:
@@ -70,17 +98,24 @@ def in_repository(
     return InRepository(newest, found)
 
 
-def in_store(session: Session, now: str, repository_id: str | None) -> InStore:
+def remembered(session: Session) -> list[Stored]:
+    """Return the last manifest that the deployment wrote into each repository.
+
+    Read before the repository is: else what another process backs up meanwhile would look like a repository that lost
+    it. The log is read after, by `in_store`.
+    """
+    return memory.last_manifests(session)
+
+
+def in_store(session: Session, now: str, last: Sequence[Stored], repository_id: str | None) -> InStore:
     """Read what the store knows; of a repository that cannot be read the last manifest in whichever one."""
     at = head.read_open(session)
-    remembered = memory.last_manifests(session)
-    if repository_id is not None:
-        remembered = [stored for stored in remembered if stored.manifest.repository == repository_id]
+    own = [stored for stored in last if repository_id in (None, stored.manifest.repository)]
     state = Snapshot(session, at.position)
     ending = chain.from_iterable(state.of_kind(kind) for kind in OWN_KINDS)
     return InStore(
         at,
-        max(remembered, key=lambda stored: stored.manifest.last, default=None),
+        max(own, key=lambda stored: stored.manifest.last, default=None),
         recipients(state),
         expiry.expiring(state, ending, now, expiry.WARNING_DAYS),
     )

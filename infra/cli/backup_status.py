@@ -1,17 +1,15 @@
 """`resurgam backup status`: how far the backups of a deployment reach, for people and for monitoring."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from domain.errors import Corrupt, NotFound, Refused, ResurgamError, Usage
 from infra.backup import choice, status
 from infra.backup.age import AgeIdentity, read_identity_file
-from infra.backup.freshness import age_s
-from infra.backup.repository import Repository
-from infra.backup.status import Backlog, InRepository, InStore
+from infra.backup.repository import Repository, Stored
+from infra.backup.status import Status
 from infra.cli import backup_metrics, backup_status_text, duration, output, repository, settings, storage
 from infra.cli.options import Json, Store, example, group
 from infra.cli.repository import Deployment, Identity, Location
@@ -21,31 +19,6 @@ from infra.database.session import Database
 from infra.log import head
 
 app = group("Show the status of backups.")
-
-
-@dataclass(slots=True)
-class Status:
-    """What was found; a part that is None is missing, and `missing` says why."""
-
-    now: str
-    max_age_s: int | None
-    deployment: str = ""
-    location: str = ""
-    repository: InRepository | None = None
-    store: InStore | None = None
-    backlog: Backlog | None = None
-    missing: dict[str, str] = field(default_factory=dict)
-    errors: list[ResurgamError] = field(default_factory=list)
-
-    def verified_age_s(self) -> int | None:
-        """Return the age of the newest verified backup; None if there is none that has one."""
-        newest = self.repository.freshness.newest if self.repository else None
-        return None if newest is None else age_s(newest.since, self.now)
-
-    def is_fresh(self) -> bool:
-        """Whether the newest verified backup is no older than was asked for."""
-        age = self.verified_age_s()
-        return self.max_age_s is None or (age is not None and age <= self.max_age_s)
 
 
 @app.command(
@@ -97,14 +70,14 @@ def _find(
     found: Status, chosen: Settings, of: str | None, identities: tuple[AgeIdentity, ...], stack: ExitStack
 ) -> None:
     found.location = repository.location(chosen)
-    database, at = _open_store(found, chosen, stack)
-    if at is not None and of not in (None, at.deployment):
-        found.missing["store"] = f"the store is that of deployment {at.deployment}"
-        database = at = None
+    known = _open_store(found, chosen, stack)
+    if known is not None and of not in (None, known.deployment):
+        found.missing["store"] = f"the store is that of deployment {known.deployment}"
+        known = None
     opened: Repository | None = None
     try:
         opened = repository.opened(chosen)
-        found.deployment = of or (at.deployment if at is not None else _only(opened))
+        found.deployment = of or (known.deployment if known is not None else _only(opened))
         found.repository = status.in_repository(opened, found.deployment, found.now, identities)
         if found.repository.newest is None:
             raise NotFound(f"{found.location} holds no backup of deployment {found.deployment}")
@@ -112,11 +85,11 @@ def _find(
         found.missing["repository"] = str(error)
         found.errors.append(error)
         found.repository = None
-    if database is None or at is None:
+    if known is None:
         return
-    found.deployment = at.deployment
-    with database.read() as session:
-        found.store = status.in_store(session, found.now, opened.id if opened else None)
+    found.deployment = known.deployment
+    with known.database.read() as session:
+        found.store = status.in_store(session, found.now, known.last, opened.id if opened else None)
         newest = found.repository.newest if found.repository else found.store.remembered
         found.backlog = status.backlog(session, found.now, newest.manifest.last if newest else 0)
     if found.repository is not None:
@@ -126,19 +99,27 @@ def _find(
             found.errors.append(error)
 
 
-def _open_store(found: Status, chosen: Settings, stack: ExitStack) -> tuple[Database, head.Head] | tuple[None, None]:
+class _Known(NamedTuple):
+    """A store that is there, and what it knew before the repository was read."""
+
+    database: Database
+    deployment: str
+    last: list[Stored]
+
+
+def _open_store(found: Status, chosen: Settings, stack: ExitStack) -> _Known | None:
     """Open the store if it is there; without it the repository still tells the most important."""
     try:
         database = stack.enter_context(storage.opened(chosen))
         with database.read() as session:
-            return database, head.read_open(session)
+            return _Known(database, head.read_open(session).deployment, status.remembered(session))
     except Usage:
         raise
     except ResurgamError as error:
         found.missing["store"] = str(error)
         if isinstance(error, Corrupt):
             found.errors.append(error)
-        return None, None
+        return None
 
 
 def _only(opened: Repository) -> str:

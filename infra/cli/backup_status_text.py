@@ -1,19 +1,16 @@
 """The status of backups, as people and monitoring read it."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domain.instant import to_microseconds
 from infra.backup.freshness import age_s
-from infra.backup.status import counted
+from infra.backup.status import Status, counted
 from infra.cli import duration, output, verified
 from infra.cli.backup_metrics import Sample
 
-if TYPE_CHECKING:
-    from infra.cli.backup_status import Status
 
-
-def described(found: "Status") -> dict[str, Any]:
+def described(found: Status) -> dict[str, Any]:
     """Return the status as plain JSON; what is not known is null, and `missing` says why."""
     newest = found.repository.newest.manifest if found.repository and found.repository.newest else None
     freshness = found.repository.freshness if found.repository else None
@@ -44,7 +41,7 @@ def described(found: "Status") -> dict[str, Any]:
     }
 
 
-def write(found: "Status") -> None:
+def write(found: Status) -> None:
     """Write the age of the newest verified backup first, and what runs out last."""
     if found.repository is not None:
         output.write_text(verified.line(found.repository.freshness, found.now))
@@ -57,7 +54,7 @@ def write(found: "Status") -> None:
         output.write_table(("expires", "severity", "kind", "id", "what"), rows)
 
 
-def _fields(found: "Status") -> Iterator[tuple[str, object]]:
+def _fields(found: Status) -> Iterator[tuple[str, object]]:
     yield "deployment", found.deployment or "not known"
     yield "repository", f"missing: {found.missing['repository']}" if "repository" in found.missing else found.location
     newest = found.repository.newest.manifest if found.repository and found.repository.newest else None
@@ -78,12 +75,12 @@ def _fields(found: "Status") -> Iterator[tuple[str, object]]:
         yield "expiring", f"{counts['expired']} expired, {counts['30d']} within 30 days, {counts['90d']} within 90 days"
 
 
-def samples(found: "Status") -> list[Sample]:
+def samples(found: Status) -> list[Sample]:
     """Return the status as metrics; what is not known has no sample."""
     return list(_samples(found))
 
 
-def _samples(found: "Status") -> Iterator[Sample]:
+def _samples(found: Status) -> Iterator[Sample]:
     of = {"deployment": found.deployment} if found.deployment else {}
     up = "1 if it was read and is in order."
     yield "resurgam_backup_repository_up", f"The repository: {up}", of, found.repository is not None
@@ -109,7 +106,7 @@ def _samples(found: "Status") -> Iterator[Sample]:
             yield "resurgam_backup_expiring", "What runs out, each counted once.", {**of, "within": within}, count
 
 
-def _verified(found: "Status", of: dict[str, str]) -> Iterator[Sample]:
+def _verified(found: Status, of: dict[str, str]) -> Iterator[Sample]:
     newest = found.repository.freshness.newest if found.repository else None
     if newest is None:
         return

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domain.instant import from_datetime, plus_days, to_datetime, to_seconds
-from infra.backup import attestation, manifest, memory
+from infra.backup import attestation, manifest, memory, status
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from infra.cli import backup_list, backup_status
@@ -252,6 +252,21 @@ def test_a_repository_that_went_backwards_is_refused(verified: CommandLine) -> N
         path.unlink()
     result = verified(*STATUS, "--json")
     assert (result.code, result.error["rule"]) == (3, "repository-goes-forward")
+
+
+def test_a_backup_that_is_made_meanwhile_is_not_taken_for_a_rollback(
+    verified: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = status.in_repository
+
+    def and_then_another(*arguments: Any) -> status.InRepository:
+        found = real(*arguments)
+        verified.record(user(1))
+        verified.done("backup", "run", "--repository", "backups")
+        return found
+
+    monkeypatch.setattr(status, "in_repository", and_then_another)
+    assert verified(*STATUS, "--max-age", "13h").code == 0
 
 
 def test_a_store_that_was_set_back_is_corrupt(verified: CommandLine) -> None:
