@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from domain.errors import NotFound
-from infra.backup import layout
+from infra.backup import freshness, layout
 from infra.backup.manifest import KeyringEntry, SegmentEntry
 from infra.backup.prune_statement import Link, PruneStatement
 from infra.backup.repository import PruneStatements, Repository, Stored
@@ -125,11 +125,13 @@ def read(repository: Repository, deployment: str, progress: Progress) -> Invento
 
 
 def attested_sequences(repository: Repository, deployment: str) -> Mapping[int, frozenset[str]]:
-    """Return which backups were read back, replayed and found equal, and what that word is worth.
-
-    No release writes attestations yet, so nothing says so of any.
-    """
-    return {}
+    """Return which backups are attested to be verified, and what that is worth: `valid`, or `unchecked`."""
+    found: dict[int, frozenset[str]] = {}
+    for one in freshness.judged(repository, deployment):
+        sequence = layout.attested_sequence(one.name)
+        if sequence is not None and one.standing != "invalid":
+            found[sequence] = found.get(sequence, frozenset()) | {one.standing}
+    return found
 
 
 def _sizes(repository: Repository, names: Iterable[str]) -> Iterator[tuple[str, int]]:

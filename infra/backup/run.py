@@ -1,9 +1,9 @@
 """One backup run: what is new in the log goes into the repository, is read back, and is stated by a signed manifest."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from domain.backup_recipient import BackupRecipient, recipients
@@ -38,6 +38,8 @@ class Outcome:
     records: int
     size_bytes: int
     keys: int
+    keyring_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The file keys of the keyring files that it wrote, by SHA-256; kept nowhere else (docs/decisions/0014…)."""
 
 
 def run(
@@ -46,21 +48,29 @@ def run(
     repository: Repository,
     clock: Callable[[], str],
     progress: Progress = silent,
+    *,
+    begins_keyring: bool = False,
 ) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
-    Raises Refused or Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names,
-    and an encrypted temporary file.
+    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. Raises Refused or
+    Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names, and an encrypted
+    temporary file.
     """
     for _ in range(ATTEMPTS):
-        outcome = _attempt(database, root_key, repository, clock, progress)
+        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring)
         if outcome is not None:
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
 
 
 def _attempt(
-    database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str], progress: Progress
+    database: Database,
+    root_key: RootKey,
+    repository: Repository,
+    clock: Callable[[], str],
+    progress: Progress,
+    begins_keyring: bool,
 ) -> Outcome | None:
     """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
     with database.read() as session:
@@ -74,14 +84,15 @@ def _attempt(
         before = continue_from(session, at, newest)
         audience = _audience(recipients(Snapshot(session, at.position)))
         stored = before.stored
-        if stored is not None and not _is_due(stored.manifest, before, at, audience, remembered):
+        is_due = begins_keyring or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
+        if stored is not None and not is_due:
             if stored != last:
                 _remember(database, stored)
             return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0)
         draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
         try:
             segments = draft.put_segments(progress)
-            keys = draft.put_keyring(root_key)
+            keys = draft.put_keyring(root_key, is_base=begins_keyring)
         except Corrupt:
             if repository.manifest_names(at.deployment, since=before.sequence):
                 return None  # what a run puts that has lost already, may be pruned before it is read back
@@ -98,7 +109,8 @@ def _attempt(
         if not _is_followed(repository, written):
             return None
     _remember(database, written)
-    return Outcome(stated, written.sha256, True, at.position - before.position, draft.size_bytes, keys)
+    new = at.position - before.position
+    return Outcome(stated, written.sha256, True, new, draft.size_bytes, keys, draft.keyring_keys)
 
 
 def _is_followed(repository: Repository, written: Stored) -> bool:

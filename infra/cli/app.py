@@ -24,12 +24,14 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "secret": ("secret", "Read sealed values."),
     "log": ("log", "Verify, prove and export the log."),
     "key": ("key", "Make and inspect keys."),
-    "backup": (None, "Make, list, verify, drill and prune backups."),
+    "backup": (None, "Make, watch, list, verify, drill and prune backups."),
     "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),
+    "backup watch": ("backup_watch", "Ship new records as they come, and make verified backups at the set times."),
     "backup list": (
         "backup_list",
         "List the backups of each deployment, newest last; this needs no identity and no store.",
     ),
+    "backup status": ("backup_status", "Show how far the backups reach, and how old the newest verified one is."),
     "backup verify": ("backup_verify", "Check every object of the repository against its signed manifests."),
     "backup drill": (
         "backup_drill",

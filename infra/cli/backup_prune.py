@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
@@ -13,11 +12,10 @@ from domain.instant import from_datetime, to_datetime
 from infra.backup import layout, pruning
 from infra.backup.pruning import Outcome
 from infra.backup.retention import REACH_DAYS_MAX, Policy
-from infra.cli import output, progress, repository, settings, storage
+from infra.cli import duration, output, progress, repository, settings, storage
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.cli.repository import Location
 from infra.cli.settings import Settings
-from infra.control_plane import when
 from infra.control_plane.clock import host_clock
 
 app = group("Prune backups.")
@@ -96,12 +94,10 @@ def _policy(chosen: Settings) -> Policy:
 
 
 def _grace(text: str) -> timedelta:
-    age = when.AGE.fullmatch(text)
-    with suppress(OverflowError):
-        grace = timedelta(**{when.UNITS[age[2]]: int(age[1])}) if age is not None else None
-        if grace is not None and grace.days <= REACH_DAYS_MAX:
-            return grace
-    raise Usage(f"the grace of a prune is an age such as 24h or 2d, not {text}")
+    seconds = duration.parse(text, "--grace")
+    if seconds > REACH_DAYS_MAX * 86_400:
+        raise Usage(f"--grace {text} is longer than a century")
+    return timedelta(seconds=seconds)
 
 
 def _described(outcome: Outcome, grace: timedelta, *, is_dry_run: bool) -> dict[str, object]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Conflict, Corrupt, NotFound, Refused, ResurgamError, Unavailable, WrongKey
-from infra.backup import inventory, layout, pruning
+from infra.backup import attestation, layout, memory, pruning
 from infra.backup.repository import Repository
 from infra.backup.retention import Policy
-from tests.backup_estate import estate, recovered
+from tests.backup_estate import IDENTITY, estate, recovered
 from tests.infra.backup.aging import DAY, TWO_DAYS, Aging, check_backups, check_whole
+from tests.infra.control_plane.installation import ROOT_KEY
 from tests.observed_store import ObservedStore
 
 
@@ -263,11 +264,13 @@ def test_attestations_go_with_the_backup_that_they_are_of(marked: Aging) -> None
     assert list(marked.store.list(layout.attestations(deployment))) == names[2:]
 
 
-def test_the_newest_verified_backup_and_all_that_it_needs_is_kept(
-    marked: Aging, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    attested = {3: frozenset({"valid"}), 6: frozenset({"valid"}), 5: frozenset({"unchecked"})}
-    monkeypatch.setattr(inventory, "attested_sequences", lambda *_: attested)
+def test_the_newest_verified_backup_and_all_that_it_needs_is_kept(marked: Aging) -> None:
+    with marked.made.database.read() as session:
+        signer = memory.get_signer(session, ROOT_KEY)
+    for number, by in ((3, signer), (6, signer), (4, IDENTITY), (5, IDENTITY)):
+        of = marked.made.repository.read(layout.manifest(marked.made.deployment, number))
+        attestation.put(marked.made.repository, of, attestation.of_manifest(of, 1, marked.now, by))
+    marked.store.put_new(layout.attestation(marked.made.deployment, 8, "0" * 64), b"")
     outcome = marked.prune()
     assert outcome.plan.kept[6] == outcome.plan.kept[5] == ["verified"]
     assert outcome.deleted_manifests == [2, 3, 4, 7, 8, 9]
