@@ -8,6 +8,7 @@ from infra.backup import lines_file, manifest
 from infra.backup.age import AgeIdentity
 from infra.backup.manifest import EndorsementEntry, KeyringEntry, Manifest
 from infra.backup.repository import Repository
+from infra.backup.signed_document import SIGNATURE_LABEL
 from infra.backup.stores.directory import DirectoryStore
 from infra.canonical_json import decode, encode
 from infra.keys import base64_text
@@ -71,7 +72,7 @@ def resealed(data: bytes, edit: Callable[[dict[str, object]], None], signer: Sig
     edit(value)
     body = encode(value) + b"\n"
     signature = base64_text.encode(signer.sign(manifest.PREFIX + body)).encode()
-    return body + manifest.SIGNATURE_LABEL + signature + b"\n"
+    return body + SIGNATURE_LABEL + signature + b"\n"
 
 
 def endorsed_by(entries: Sequence[EndorsementEntry]) -> Edit:

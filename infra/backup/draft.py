@@ -54,6 +54,7 @@ class Draft:
         self.segments = before.segments
         self.keyring = before.keyring
         self.size_bytes = 0
+        self.keyring_keys: dict[str, bytes] = {}
 
     def put_segments(self, progress: Progress) -> list[Written]:
         """Write the records since the last backup; Corrupt if they do not lead to the log's own root."""
@@ -98,12 +99,15 @@ class Draft:
     def _new(self) -> Iterator[Page]:
         return paged(event_table.records(self._session, after=self._before.position, until=self._at.position))
 
-    def put_keyring(self, root_key: RootKey) -> int:
-        """Write the keys that changed since the last keyring, and what is compacted with them; returns how many did."""
+    def put_keyring(self, root_key: RootKey, *, is_base: bool = False) -> int:
+        """Write the keys that changed since the last keyring, and what is compacted with them; returns how many did.
+
+        With `is_base` all are written anew. The file keys of what was written are then in `keyring_keys`.
+        """
         until = self._at.position
         after = self.keyring[-1].until if self.keyring else 0
         changed = keyring.count_changed(self._session, after, until)
-        kept = compaction.kept_keyrings(self.keyring, changed, self._before.sequence)
+        kept = () if is_base else compaction.kept_keyrings(self.keyring, changed, self._before.sequence)
         if kept and not changed:
             return 0
         entry = self._put_keyring(kept[-1].until if kept else 0, until, root_key)
@@ -127,6 +131,7 @@ class Draft:
         self._repository.put_object(entry.name(self._at.deployment), path)
         data = self._repository.get_object(self._at.deployment, entry)
         lines_file.check(data, sealed, f"keyring {entry.sequence} up to position {until}")
+        self.keyring_keys[entry.sha256] = sealed.file_key
         return entry
 
 

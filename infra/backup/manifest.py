@@ -4,19 +4,17 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain.errors import Corrupt
-from infra.backup import layout
-from infra.canonical_json import decode_canonical, encode
+from infra.backup import layout, signed_document
+from infra.backup.signed_document import Document
 from infra.keys import base64_text
 from infra.keys.signer import Signer, Verifier
 from infra.log.checkpoint import Checkpoint, open_checkpoint
 from infra.log.merkle import Frontier
 
-FORMAT = 1
 PREFIX = b"resurgam-manifest-1\n"
-SIGNATURE_LABEL = b"ed25519 "
 BYTES_MAX = 64 * 1024 * 1024
 """A manifest takes about 300 bytes for each of its segments."""
 
@@ -95,7 +93,7 @@ class Ancestor(Part):
     checkpoint: str
 
 
-class Manifest(Part):
+class Manifest(Document):
     """See docs/reference/backup.md for every member."""
 
     format: Literal[1] = 1
@@ -194,9 +192,7 @@ def origin(deployment: str) -> str:
 
 def sign(manifest: Manifest, signer: Signer) -> bytes:
     """Return the bytes of the signed manifest."""
-    body = encode(manifest.model_dump(mode="json", exclude_none=True)) + b"\n"
-    signature = base64_text.encode(signer.sign(PREFIX + body)).encode()
-    return body + SIGNATURE_LABEL + signature + b"\n"
+    return signed_document.sign(manifest, PREFIX, signer)
 
 
 def parse(data: bytes, name: str) -> Manifest:
@@ -212,28 +208,7 @@ def parse(data: bytes, name: str) -> Manifest:
 
 def decode(data: bytes, name: str) -> Manifest:
     """Return a signed manifest, whatever its name; errors call it `name`."""
-    body, newline, signature = data.partition(b"\n")
-    if not newline or not signature.startswith(SIGNATURE_LABEL) or not signature.endswith(b"\n"):
-        raise Corrupt(f"{name} is not a signed manifest")
-    value = decode_canonical(body, name)
-    try:
-        manifest = Manifest.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise Corrupt(
-            f"{name} is not a manifest of format {FORMAT}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from None
-    if encode(manifest.model_dump(mode="json", exclude_none=True)) != body:
-        raise Corrupt(f"{name} does not re-serialise to itself")
-    try:
-        signed = base64_text.decode(signature[len(SIGNATURE_LABEL) : -1].decode("ascii"))
-    except ValueError:
-        raise Corrupt(f"{name} has a signature that is not base64") from None
-    try:
-        manifest.signer().verify(PREFIX + body + b"\n", signed)
-    except Corrupt as error:
-        raise Corrupt(f"{name}: {error}") from error
-    return manifest
+    return signed_document.decode(data, name, Manifest, PREFIX, "manifest")
 
 
 def digest(data: bytes) -> str:

@@ -1,9 +1,11 @@
 """What a deployment remembers of its backups: its signer, last manifests, endorsements, and segments' file keys."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.errors import Corrupt
 from infra.backup import manifest
+from infra.backup.age import FILE_KEY_BYTES
 from infra.backup.manifest import EndorsementEntry
 from infra.backup.repository import Stored
 from infra.canonical_json import decode, encode
@@ -57,10 +59,31 @@ def last_manifest(session: Session, repository: str) -> Stored | None:
     return None if data is None else Stored(manifest.decode(data, "the remembered manifest"), data)
 
 
+def last_manifests(session: Session) -> list[Stored]:
+    """Return the last manifest that this deployment wrote into each repository."""
+    facts = local_fact.with_prefix(session, LAST_MANIFEST)
+    return [Stored(manifest.decode(data, "the remembered manifest"), data) for data in facts.values()]
+
+
 def put_segment_key(session: Session, sha256: str, file_key: bytes, root_key: RootKey) -> None:
     """Keep the age file key of a segment of ours, padded to a data key's length and wrapped by the root key."""
     padded = file_key.ljust(32, b"\0")
     local_fact.put(session, SEGMENT_KEY + sha256, root_key.wrap(SEGMENT_KEY + sha256, padded))
+
+
+def segment_keys(session: Session, sha256s: Iterable[str], root_key: RootKey) -> dict[str, bytes]:
+    """Return the file keys that are kept of segments, by their SHA-256."""
+    found = ((sha256, local_fact.get(session, SEGMENT_KEY + sha256)) for sha256 in sha256s)
+    return {
+        sha256: root_key.unwrap(SEGMENT_KEY + sha256, wrapped)[:FILE_KEY_BYTES]
+        for sha256, wrapped in found
+        if wrapped is not None
+    }
+
+
+def forget_segment_keys(session: Session, sha256s: Iterable[str]) -> None:
+    """Forget the file keys of segments that are deleted."""
+    local_fact.delete(session, (SEGMENT_KEY + sha256 for sha256 in sha256s))
 
 
 def put_endorsement(session: Session, endorsement: EndorsementEntry) -> None:

@@ -1,6 +1,6 @@
 """A repository: the backups of one or more deployments in a store, read from their manifests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -8,8 +8,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from domain.errors import Conflict, Corrupt, NotFound
-from infra.backup import layout, manifest
+from infra.backup import layout, manifest, prune_statement
 from infra.backup.manifest import KeyringEntry, Manifest, SegmentEntry
+from infra.backup.prune_statement import Gaps, Link, PruneStatement
 from infra.backup.stores.store import Store
 from infra.canonical_json import decode_canonical, encode
 
@@ -27,6 +28,13 @@ class Stored:
     def sha256(self) -> str:
         """The SHA-256 by which the next manifest names this one."""
         return manifest.digest(self.data)
+
+    @property
+    def link(self) -> Link:
+        """How it stands in its chain."""
+        found = self.manifest
+        void = tuple(number for name in found.void if (number := layout.manifest_sequence(name)) is not None)
+        return Link(found.sequence, self.sha256, found.previous, void)
 
 
 class Repository:
@@ -111,25 +119,23 @@ class Repository:
     def chain(self, deployment: str) -> Iterator[Stored]:
         """Yield every manifest, oldest first; Corrupt if one is missing, replaced, or of another signer than the first.
 
-        A damaged manifest is passed over only if the next valid one lists it as void.
+        What may be missing a prune statement says. A damaged manifest is passed over only if the next valid one lists
+        it as void. Beside a prune, what it deletes meanwhile is passed over as well.
         """
-        before: Stored | None = None
-        damaged: list[tuple[str, Corrupt]] = []
-        for name in self.manifest_names(deployment):
+        done = 0
+        while True:
+            # First, so that whatever goes from now on is either allowed by them, or by one that is newer then.
+            statements = PruneStatements(self, deployment)
+            names = self.manifest_names(deployment)
             try:
-                stored = self.read(name)
-            except Corrupt as error:
-                damaged.append((name, error))
-                continue
-            for void, damage in damaged:
-                if void not in stored.manifest.void:
-                    raise damage
-            damaged = []
-            check_follows(before, stored)
-            yield stored
-            before = stored
-        if damaged:
-            raise damaged[0][1]
+                for stored in _linked(self, names, statements):
+                    if stored.manifest.sequence > done:
+                        yield stored
+                        done = stored.manifest.sequence
+                return
+            except Corrupt:
+                if not statements.is_outdated():
+                    raise
 
     def newest_intact(self, deployment: str) -> Stored | None:
         """Return the newest manifest that can be read and has the signer of the oldest that can; None if none can.
@@ -140,11 +146,19 @@ class Repository:
         for name in self.manifest_names(deployment):
             try:
                 stored = self.read(name)
-            except Corrupt:
+            except (Corrupt, NotFound):
                 continue
             if newest is None or stored.manifest.verifier == newest.manifest.verifier:
                 newest = stored
         return newest
+
+    def prune_statement(self, name: str, of: Manifest) -> PruneStatement:
+        """Return a prune statement; Corrupt, naming it, unless the signer of this manifest made it for its chain."""
+        if self.store.head(name) > prune_statement.BYTES_MAX:
+            raise Corrupt(f"{name} is larger than {prune_statement.BYTES_MAX} bytes: it is no prune statement")
+        statement = prune_statement.parse(self.store.get(name), name)
+        statement.check(of)
+        return statement
 
     def put_object(self, name: str, path: Path) -> None:
         """Put a local file under a name that holds its SHA-256; if that is taken, reading it back shows by what."""
@@ -164,18 +178,79 @@ class Repository:
         raise Corrupt(f"{name} is not what its manifest says: it was changed or cut off")
 
 
-def check_follows(before: Stored | None, stored: Stored) -> None:
-    """Raise Corrupt unless a manifest follows the one before it in the chain."""
+class PruneStatements:
+    """The prune statements of a deployment as they are found now; those that are not valid count for nothing."""
+
+    def __init__(self, repository: Repository, deployment: str) -> None:
+        self._repository = repository
+        self._deployment = deployment
+        self.names = self._listed()
+
+    def valid(self, of: Manifest) -> Iterator[PruneStatement]:
+        """Yield the valid ones, newest first, of the signer and the epoch of a manifest."""
+        for name in reversed(self.names):
+            with suppress(Corrupt, NotFound):
+                yield self._repository.prune_statement(name, of)
+
+    def gaps(self, of: Manifest) -> Gaps:
+        """Return which manifests may be missing."""
+        newest = next(self.valid(of), None)
+        return Gaps(newest.gaps if newest else ())
+
+    def is_outdated(self) -> bool:
+        """Whether there are other ones by now."""
+        return self._listed() != self.names
+
+    def _listed(self) -> list[str]:
+        listed = self._repository.store.list(layout.prunes(self._deployment))
+        return [name for name in listed if layout.prune_sequence(name) is not None]
+
+
+def _linked(repository: Repository, names: Sequence[str], statements: PruneStatements) -> Iterator[Stored]:
+    """Yield the manifests of these names; Corrupt unless they are a chain."""
+    before: Stored | None = None
+    gaps = Gaps()
+    damaged: list[tuple[str, Corrupt]] = []
+    for name in names:
+        is_in_gap = (layout.manifest_sequence(name) or 0) in gaps
+        try:
+            stored = repository.read(name)
+        except NotFound:
+            if name == names[-1]:
+                raise Corrupt(f"{name} was the newest manifest, and is missing since") from None
+            continue  # whether that may be, the next one tells
+        except Corrupt as error:
+            if not is_in_gap:
+                damaged.append((name, error))
+            continue
+        for void, damage in damaged:
+            if void not in stored.manifest.void:
+                raise damage
+        damaged = []
+        if before is None:
+            gaps = statements.gaps(stored.manifest)
+        _check_follows(before, stored, gaps, is_in_gap=is_in_gap)
+        yield stored
+        if not is_in_gap:
+            before = stored
+    if damaged:
+        raise damaged[0][1]
+
+
+def _check_follows(before: Stored | None, stored: Stored, gaps: Gaps, *, is_in_gap: bool) -> None:
+    """Raise Corrupt unless a manifest follows the one before it in the chain; one in a gap has to follow nothing."""
     found = stored.manifest
     if before is None:
         if found.previous:
             raise Corrupt(f"{found.name} is the oldest manifest here, but not the first: earlier ones are missing")
         return
     last = before.manifest
-    if found.previous != before.sha256:
-        raise Corrupt(f"{found.name} does not follow {last.name}: a manifest between them is missing or was replaced")
     if found.verifier != last.verifier or found.epoch != last.epoch:
         raise Corrupt(f"{found.name} is signed by another signer than {last.name}")
+    if is_in_gap:
+        return
+    if found.previous != before.sha256 and not gaps.joins(before.link, stored.link):
+        raise Corrupt(f"{found.name} does not follow {last.name}: a manifest between them is missing or was replaced")
     if found.last < last.last or found.recorded_at < last.recorded_at:
         raise Corrupt(f"{found.name} covers less than {last.name}")
 

@@ -1,13 +1,13 @@
 """One backup run: what is new in the log goes into the repository, is read back, and is stated by a signed manifest."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from domain.backup_recipient import BackupRecipient, recipients
-from domain.errors import Conflict, Corrupt, Refused, Unavailable
+from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
 from domain.release import RELEASE
 from infra.backup import manifest, memory
 from infra.backup.age import fingerprint, parse_recipient
@@ -38,6 +38,8 @@ class Outcome:
     records: int
     size_bytes: int
     keys: int
+    keyring_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The file keys of the keyring files that it wrote, by SHA-256; kept nowhere else (docs/decisions/0014…)."""
 
 
 def run(
@@ -46,21 +48,29 @@ def run(
     repository: Repository,
     clock: Callable[[], str],
     progress: Progress = silent,
+    *,
+    begins_keyring: bool = False,
 ) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
-    Raises Refused or Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names,
-    and an encrypted temporary file.
+    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. Raises Refused or
+    Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names, and an encrypted
+    temporary file.
     """
     for _ in range(ATTEMPTS):
-        outcome = _attempt(database, root_key, repository, clock, progress)
+        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring)
         if outcome is not None:
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
 
 
 def _attempt(
-    database: Database, root_key: RootKey, repository: Repository, clock: Callable[[], str], progress: Progress
+    database: Database,
+    root_key: RootKey,
+    repository: Repository,
+    clock: Callable[[], str],
+    progress: Progress,
+    begins_keyring: bool,
 ) -> Outcome | None:
     """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
     with database.read() as session:
@@ -74,13 +84,19 @@ def _attempt(
         before = continue_from(session, at, newest)
         audience = _audience(recipients(Snapshot(session, at.position)))
         stored = before.stored
-        if stored is not None and not _is_due(stored.manifest, before, at, audience, remembered):
+        is_due = begins_keyring or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
+        if stored is not None and not is_due:
             if stored != last:
                 _remember(database, stored)
             return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0)
         draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
-        segments = draft.put_segments(progress)
-        keys = draft.put_keyring(root_key)
+        try:
+            segments = draft.put_segments(progress)
+            keys = draft.put_keyring(root_key, is_base=begins_keyring)
+        except Corrupt:
+            if repository.manifest_names(at.deployment, since=before.sequence):
+                return None  # what a run puts that has lost already, may be pruned before it is read back
+            raise
         _keep_file_keys(database, segments, root_key)
         stated = _manifest(at, before, remembered, audience, repository, clock(), draft)
         written = Stored(stated, manifest.sign(stated, remembered.signer))
@@ -90,8 +106,23 @@ def _attempt(
             return None
         if repository.read(stated.name) != written:
             raise Corrupt(f"{stated.name} reads back differently from what was written")
+        if not _is_followed(repository, written):
+            return None
     _remember(database, written)
-    return Outcome(stated, written.sha256, True, at.position - before.position, draft.size_bytes, keys)
+    new = at.position - before.position
+    return Outcome(stated, written.sha256, True, new, draft.size_bytes, keys, draft.keyring_keys)
+
+
+def _is_followed(repository: Repository, written: Stored) -> bool:
+    """Whether the next manifest, if there is one by now, follows this one.
+
+    If not, this one is in a gap that a prune left: other runs were faster, and the first of them is pruned already.
+    """
+    stated = written.manifest
+    for name in repository.manifest_names(stated.deployment, since=stated.sequence + 1):
+        with suppress(Corrupt, NotFound):  # void
+            return repository.signed(name).manifest.previous == written.sha256
+    return True
 
 
 def _keep_file_keys(database: Database, segments: Sequence[Written], root_key: RootKey) -> None:

@@ -1,11 +1,13 @@
 """Verification: reads a repository from end to end and compares everything with what its manifests say."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
 from domain.errors import Corrupt, NotFound
-from infra.backup import keyring_file, layout, segment
+from infra.backup import freshness, keyring_file, layout, segment
+from infra.backup.age import AgeIdentity
 from infra.backup.manifest import Manifest
 from infra.backup.repository import Repository, Stored
 from infra.backup.segment import OpenerOf
@@ -56,7 +58,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found in order; `opened` if the contents were looked at too. No manifest names what is in `unnamed`."""
+    """What was found in order; `opened` if the contents were looked at too. No manifest names what is in `unnamed`.
+
+    `unchecked` of the attestations need the identity of their maker.
+    """
 
     newest: Stored
     manifests: int
@@ -67,6 +72,8 @@ class Verified:
     size_bytes: int
     opened: bool
     unnamed: tuple[str, ...]
+    attestations: int
+    unchecked: int
 
 
 def verify(
@@ -75,10 +82,12 @@ def verify(
     opener_of: OpenerOf | None,
     expect: Expectation | None = None,
     progress: Progress = silent,
+    identities: Sequence[AgeIdentity] = (),
 ) -> Verified:
     """Check every object of a deployment; Corrupt names the first that is not what it should be.
 
-    Without openers: names, sizes, hashes, signatures and the chain. With them also records, Merkle root and keys.
+    Without openers: names, sizes, hashes, signatures and the chain. With them also records, Merkle root and keys. The
+    attestations that holders of identities made are checked with these identities.
     """
     newest, manifests, named = None, 0, set[str]()
     for newest in repository.chain(deployment):
@@ -89,8 +98,9 @@ def verify(
     if expect is not None:
         expect.check_size(newest.manifest)
     needed = {entry.name(deployment) for entry in newest.manifest.objects()}
-    superseded_or_unnamed = _check_objects(repository, deployment, needed)
+    superseded_or_unnamed = _check_objects(repository, newest.manifest, needed)
     unnamed = tuple(name for name in superseded_or_unnamed if name not in named)
+    attestations, unchecked = _check_attestations(repository, deployment, identities)
     opened = opener_of is not None
     if opener_of is not None:
         records, keys, size = _open(repository, newest.manifest, opener_of, expect, progress)
@@ -110,20 +120,40 @@ def verify(
         size,
         opened,
         unnamed,
+        attestations,
+        unchecked,
     )
 
 
-def _check_objects(repository: Repository, deployment: str, needed: set[str]) -> Iterator[str]:
-    """Yield the objects that the newest manifest does not need, each compared with the hash in its name."""
-    for name in repository.store.list(f"{deployment}/"):
-        if name in needed or layout.manifest_sequence(name) is not None:
+def _check_attestations(repository: Repository, deployment: str, identities: Sequence[AgeIdentity]) -> tuple[int, int]:
+    """Return how many attestations there are of manifests that are there, and how many of them were not checked."""
+    found = list(freshness.judged(repository, deployment, identities))
+    for one in found:
+        if one.standing == "invalid":
+            raise Corrupt(f"{one.name} is not valid: {one.reason}; it was changed or put there by somebody else")
+    return len(found), sum(one.standing == "unchecked" for one in found)
+
+
+def _check_objects(repository: Repository, newest: Manifest, needed: set[str]) -> Iterator[str]:
+    """Yield the objects that the newest manifest does not need, each compared with the hash in its name.
+
+    Prune statements are checked too. What a prune deletes meanwhile is passed over.
+    """
+    for name in repository.store.list(f"{newest.deployment}/"):
+        if name in needed or layout.manifest_sequence(name) is not None or layout.attested_sequence(name) is not None:
             continue
-        expected = layout.object_sha256(name)
-        if expected is None:
-            raise Corrupt(f"{name} has a name that no backup gives: somebody else put it there, move it away")
-        if sha256(repository.store.get(name)).hexdigest() != expected:
-            raise Corrupt(f"{name} is not what its name says: it was changed, cut off, or put there by somebody else")
-        yield name
+        with suppress(NotFound):
+            if layout.prune_sequence(name) is not None:
+                repository.prune_statement(name, newest)
+                continue
+            expected = layout.object_sha256(name)
+            if expected is None:
+                raise Corrupt(f"{name} has a name that no backup gives: somebody else put it there, move it away")
+            if sha256(repository.store.get(name)).hexdigest() != expected:
+                raise Corrupt(
+                    f"{name} is not what its name says: it was changed, cut off, or put there by somebody else"
+                )
+            yield name
 
 
 def _read(repository: Repository, of: Manifest) -> int:

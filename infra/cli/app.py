@@ -24,17 +24,20 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "secret": ("secret", "Read sealed values."),
     "log": ("log", "Verify, prove and export the log."),
     "key": ("key", "Make and inspect keys."),
-    "backup": (None, "Make, list, verify and drill backups."),
+    "backup": (None, "Make, watch, list, verify, drill and prune backups."),
     "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),
+    "backup watch": ("backup_watch", "Ship new records as they come, and make verified backups at the set times."),
     "backup list": (
         "backup_list",
         "List the backups of each deployment, newest last; this needs no identity and no store.",
     ),
+    "backup status": ("backup_status", "Show how far the backups reach, and how old the newest verified one is."),
     "backup verify": ("backup_verify", "Check every object of the repository against its signed manifests."),
     "backup drill": (
         "backup_drill",
         "Recover a backup into a scratch store, compare it with what was backed up, and throw it away.",
     ),
+    "backup prune": ("backup_prune", "Mark the backups that are no longer wanted, and delete what was marked before."),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
     "release": ("release", "Show this release and what it accepts."),
 }

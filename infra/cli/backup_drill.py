@@ -1,14 +1,14 @@
 """`resurgam backup drill`: whether a backup can be recovered."""
 
-import tempfile
-from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from infra.cli import output, progress, report, repository, settings, wish
 from infra.cli.options import At, Json, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, Location, NamedVerifier, TrustFirstUse
-from infra.control_plane import recovery, recovery_report
+from infra.control_plane import recovery, recovery_report, verified_backup
 from infra.control_plane.clock import host_clock
-from infra.database.url import open_database
 
 app = group("Drill backups.")
 
@@ -24,10 +24,12 @@ def drill(
     trust_first_use: TrustFirstUse = False,
     expect: Expect = None,
     accept_damage: AcceptDamage = False,
+    is_silent: Annotated[bool, typer.Option("--no-attest", help="Write nothing into the repository.")] = False,
 ) -> None:
     """Recover a backup into a scratch store, compare it with what was backed up, and throw it away.
 
-    Needs nothing but the repository and an identity; run it on a machine that is not the deployment's.
+    Needs nothing but the repository and an identity; run it on a machine that is not the deployment's. A whole backup
+    that proved good is attested in the repository: whoever holds the identity can tell that this drill took place.
     """
     opened = repository.opened(settings.load(repository=location))
     wished = wish.parse(
@@ -39,15 +41,18 @@ def drill(
         accept_damage=accept_damage,
     )
     identities = repository.identities(identity)
-    with tempfile.TemporaryDirectory(prefix="resurgam-drill-") as folder:
-        database = open_database(f"sqlite:///{Path(folder) / 'scratch.db'}", create=True)
-        try:
-            with progress.shown(as_json=as_json) as heard:
-                drilled = recovery.drill(database, opened, identities, wished, host_clock(), heard)
-        finally:
-            database.close()
+    began = host_clock()
+    with verified_backup.scratch() as database, progress.shown(as_json=as_json) as heard:
+        drilled = recovery.drill(database, opened, identities, wished, began, heard)
     answer = recovery_report.describe(drilled, host_clock())
+    if not is_silent:
+        attested = verified_backup.attest_drill(opened, drilled, identities, began)
+        answer |= {"attestation": attested.name or None, "notAttested": attested.reason}
+        if attested.reason:
+            output.note(f"the drill is good, and not attested: {attested.reason}")
     if as_json:
         output.write_json(answer)
     else:
         report.write(answer)
+        if answer.get("attestation"):
+            output.write_text(f"attested as {answer['attestation']}")

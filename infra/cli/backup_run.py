@@ -5,10 +5,15 @@ from typing import Annotated
 import typer
 
 from infra.backup import memory, run
+from infra.backup.repository import Repository
+from infra.backup.run import Outcome
 from infra.cli import manifest, output, progress, repository, settings, storage
 from infra.cli.options import Json, RootKeyFile, Store, example, group
-from infra.cli.repository import Location
+from infra.cli.repository import Location, NewRepository
 from infra.control_plane.clock import host_clock
+from infra.database.session import Database
+from infra.keys.root_key import RootKey
+from projections.progress import Progress
 
 app = group("Make a backup.")
 
@@ -19,7 +24,10 @@ def run_backup(
     location: Location = None,
     store: Store = None,
     root_key_file: RootKeyFile = None,
-    is_new: Annotated[bool, typer.Option("--new-repository", help="Begin a repository where there is none.")] = False,
+    is_new: NewRepository = False,
+    is_verified: Annotated[
+        bool, typer.Option("--verified", help="Then replay the whole backup from the repository, compare, and attest.")
+    ] = False,
 ) -> None:
     """Back up whatever is new, read it back, and state it in a signed manifest.
 
@@ -31,7 +39,10 @@ def run_backup(
             has_backups = memory.has_backups(session)
         target = repository.opened_for_backup(chosen, has_backups=has_backups, is_new=is_new)
         with progress.shown(as_json=as_json) as heard:
-            outcome = run.run(database, root_key, target, host_clock, heard)
+            if is_verified:
+                outcome, attested = _verified(database, root_key, target, heard)
+            else:
+                outcome, attested = run.run(database, root_key, target, host_clock, heard), {}
     answer = {
         "status": "written" if outcome.is_new else "unchanged",
         **manifest.described(outcome.manifest),
@@ -39,8 +50,20 @@ def run_backup(
         "newKeys": outcome.keys,
         "writtenBytes": outcome.size_bytes,
         "manifestSha256": outcome.sha256,
+        **attested,
     }
     if as_json:
         output.write_json(answer)
     else:
         output.write_fields(answer.items())
+
+
+def _verified(
+    database: Database, root_key: RootKey, target: Repository, heard: Progress
+) -> tuple[Outcome, dict[str, object]]:
+    # Loaded only here: it brings the fold of every event, which a run without it does not need.
+    from infra.control_plane import verified_backup
+
+    made = verified_backup.make(database, root_key, target, host_clock, heard)
+    comparisons = {measure.name: measure.result for measure in made.report.measures}
+    return made.outcome, {"comparisons": comparisons, "liveKeys": made.report.keys, "attestation": made.attestation}

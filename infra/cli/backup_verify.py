@@ -33,7 +33,7 @@ def verify(
     answers = []
     for one in [of] if of else opened.deployments():
         with progress.shown(as_json=as_json) as heard:
-            found = verification.verify(opened, one, opener_of, expected, heard)
+            found = verification.verify(opened, one, opener_of, expected, heard, identities)
         trust = endorsement.trust(found.newest.manifest, identities, named, first_use=True)
         answers.append({**_verified(found), "signer": trust.verifier.fingerprint, "signerTrust": _trust(trust)})
     if not answers:
@@ -58,6 +58,8 @@ def _verified(found: verification.Verified) -> dict[str, object]:
         "sizeBytes": found.size_bytes,
         "restorable": {"first": 1 if of.last else 0, "last": of.last, "until": of.recorded_at},
         "unnamedObjects": list(found.unnamed),
+        "attestations": found.attestations,
+        "uncheckedAttestations": found.unchecked,
     }
 
 

@@ -27,6 +27,12 @@ def exit_code(error: BaseException) -> int:
     return next((EXIT_CODES[cls] for cls in type(error).__mro__ if cls in EXIT_CODES), OTHER)
 
 
+def of_class(name: str, message: str) -> ResurgamError:
+    """Return an error that another process described with `as_json`."""
+    known = {cls.__name__: cls for cls in EXIT_CODES}
+    return known.get(name, ResurgamError)(message)
+
+
 def as_json(error: ResurgamError) -> dict[str, str]:
     """Return what a program needs to act on an error; `rule` and `resource` are empty unless a rule refused."""
     name = next((cls.__name__ for cls in type(error).__mro__ if cls in EXIT_CODES), type(error).__name__)

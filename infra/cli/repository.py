@@ -51,6 +51,8 @@ TrustFirstUse = Annotated[
     bool, typer.Option("--trust-first-use", help="Believe a signer that nothing speaks for; the report says so.")
 ]
 
+NewRepository = Annotated[bool, typer.Option("--new-repository", help="Begin a repository where there is none.")]
+
 
 def location(settings: Settings) -> str:
     """Return where the repository is; Usage if nothing says so."""

@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -12,6 +12,7 @@ from pydantic_settings import (
 )
 
 from domain.errors import Unavailable, Usage
+from infra.backup import retention
 from infra.keys.root_key import EnvironmentRootKey, FileRootKey, RootKey
 
 FILE = "resurgam.toml"
@@ -21,7 +22,7 @@ class Settings(BaseSettings):
     """What every command needs to know; in the environment each name is prefixed with RESURGAM_.
 
     `root_key` is the root key's line itself, and comes from the environment alone. `actor` is a principal whose name is
-    recorded with what is done, and decides nothing.
+    recorded with what is done, and decides nothing. The others say which backups a prune keeps.
     """
 
     model_config = SettingsConfigDict(
@@ -38,6 +39,12 @@ class Settings(BaseSettings):
     root_key_file: Path = Path("resurgam.root-key")
     root_key: SecretStr | None = None
     actor: str | None = None
+    keep_days: int = Field(default=retention.DAYS, ge=retention.DAYS_MIN)
+    keep_last: int = Field(default=0, ge=0)
+    keep_daily: int = Field(default=0, ge=0)
+    keep_weekly: int = Field(default=0, ge=0)
+    keep_monthly: int = Field(default=0, ge=0)
+    prune_grace: str = "24h"
 
     @classmethod
     def settings_customise_sources(

@@ -79,6 +79,8 @@ class Report:
     measures: Sequence[Measure]
     lost: Sequence[Lost]
     beyond: rebuild.Beyond
+    keys: int
+    """How many live keys the backup's keyring holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Proven:
             self.measures,
             rebuilt.lost,
             rebuilt.beyond,
+            len(self.keys.live),
         )
 
 
@@ -131,7 +134,7 @@ def recover(
     with database.write() as session:
         _empty_tables(session)
         root_key = _root_key(root_key_file)
-        proven = _proven(session, repository, planned, identities, wish, progress)
+        proven = _proven(session, repository, planned, _opener_of(identities), wish, progress)
         rebuild.put_keys(session, proven.rebuilt, proven.keys, root_key)
         store.analyze(session)
         opened = _open(session, planned, proven.rebuilt, root_key)
@@ -149,24 +152,34 @@ def drill(
 ) -> Report:
     """Do everything that `recover` does up to its comparisons in a scratch store, which the caller throws away."""
     planned = plan(repository, identities, wish, now)
+    return replay(database, repository, planned, _opener_of(identities), wish, progress)
+
+
+def replay(
+    database: Database, repository: Repository, planned: Plan, opener_of: OpenerOf, wish: Wish, progress: Progress
+) -> Report:
+    """Load a planned backup into a scratch store, and compare; Corrupt if anything differs."""
     with database.write() as session:
         _empty_tables(session)
-        proven = _proven(session, repository, planned, identities, wish, progress)
+        proven = _proven(session, repository, planned, opener_of, wish, progress)
         final = _rebuilt_head(planned.manifest, proven.rebuilt)
         head.write(session, final)
         return proven.report(session, planned, final)
+
+
+def _opener_of(identities: Sequence[AgeIdentity]) -> OpenerOf:
+    return OpenerOf(lines_file.with_identities(identities))
 
 
 def _proven(
     session: Session,
     repository: Repository,
     planned: Plan,
-    identities: Sequence[AgeIdentity],
+    opener_of: OpenerOf,
     wish: Wish,
     progress: Progress,
 ) -> Proven:
     """Load the planned backup into empty tables, build their indexes, and compare; Corrupt if anything differs."""
-    opener_of = OpenerOf(lines_file.with_identities(identities))
     keys = keyring_file.read_all(repository, planned.manifest, opener_of)
     rebuilt = _rebuilt(session, repository, planned, opener_of, wish, keys, progress)
     measures = comparison.compare(rebuilt, planned.manifest)

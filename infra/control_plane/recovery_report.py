@@ -48,6 +48,7 @@ def describe(report: Report, now: str) -> dict[str, Any]:
         "comparisons": [
             {"name": m.name, "expected": m.expected, "found": m.found, "result": m.result} for m in report.measures
         ],
+        "liveKeys": report.keys,
         "destroyedValues": [{"resource": lost.resource, "shreddedAt": lost.shredded_at} for lost in report.lost],
         "notRecovered": {
             "records": report.beyond.count,

@@ -1,5 +1,7 @@
 """Local facts: what a store knows of itself that is no part of the log, such as its wrapped signer."""
 
+from collections.abc import Iterable
+
 from infra.database.session import Session
 
 SCHEMA = """
@@ -35,3 +37,9 @@ def with_prefix(session: Session, prefix: str) -> dict[str, bytes]:
         "SELECT name, value FROM local_facts WHERE name >= ? AND name < ? ORDER BY name", (prefix, end)
     )
     return {name: bytes(value) for name, value in rows}
+
+
+def delete(session: Session, names: Iterable[str]) -> None:
+    """Forget facts; those that are not there are no error."""
+    for name in names:
+        session.execute("DELETE FROM local_facts WHERE name = ?", (name,))

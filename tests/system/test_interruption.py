@@ -10,7 +10,8 @@ import pytest
 
 from domain.errors import Refused
 from infra.backup import compaction, segment
-from infra.control_plane import store
+from infra.control_plane import store, verified_backup
+from infra.control_plane.clock import host_clock
 from infra.control_plane.plane import ControlPlane
 from infra.database.url import open_database
 from infra.keys.root_key import FileRootKey
@@ -36,6 +37,7 @@ from pathlib import Path
 from infra.backup import compaction, run, segment
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
+from infra.control_plane import verified_backup
 from infra.control_plane.clock import host_clock
 from infra.database.url import open_database
 from tests.backup_estate import ROOT_KEY, recover
@@ -54,7 +56,9 @@ def tick(frame, event, argument):
 database = open_database(url, create=True)
 threading.setprofile(tick)
 sys.setprofile(tick)
-if action.startswith("run"):
+if action == "verify":
+    verified_backup.make(database, ROOT_KEY, Repository.open(DirectoryStore(Path(root))), host_clock)
+elif action.startswith("run"):
     run.run(database, ROOT_KEY, Repository.open_or_create(DirectoryStore(Path(root), create=True)), host_clock)
 else:
     recover(database, Path(folder), Path(root))
@@ -127,6 +131,21 @@ def test_a_compacting_backup_run_killed_at_any_moment_is_taken_up_by_the_next(tm
         assert len(after.newest.segments) < segments
         assert len(after.newest.keyring) < keyrings
         database.close()
+
+
+def test_a_verified_backup_killed_at_any_moment_attests_nothing_or_the_truth(tmp_path: Path) -> None:
+    with estate(tmp_path) as made:
+        lived_in(made)
+        url = f"sqlite:///{tmp_path}/store.db"
+        ticks = ticks_of(act("verify", url, made.root, tmp_path))
+        assert made.verify().attestations == 1
+        for moment in moments(ticks):
+            killed = act("verify", url, made.root, tmp_path, moment)
+            assert killed.returncode == KILLED, killed.stderr
+            made.verify()  # also every attestation
+        before = made.verify().attestations
+        verified = verified_backup.make(made.database, ROOT_KEY, made.repository, host_clock)
+        assert (made.verify().attestations, made.newest.sequence) == (before + 1, verified.outcome.manifest.sequence)
 
 
 def test_a_recovery_killed_at_any_moment_leaves_the_target_empty_and_runs_again(tmp_path: Path, store_url: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from domain.errors import Corrupt
 from infra.backup import manifest, memory
 from infra.backup.manifest import Manifest
+from infra.backup.signed_document import SIGNATURE_LABEL
 from infra.canonical_json import encode
 from infra.keys import base64_text
 from infra.keys.signer import Signer
@@ -71,7 +72,7 @@ def test_every_truncation_is_refused_by_name(newest: Manifest, data: bytes) -> N
 def test_another_spelling_is_refused(newest: Manifest, data: bytes, signer: Signer) -> None:
     def signed(body: bytes) -> bytes:
         signature = base64_text.encode(signer.sign(manifest.PREFIX + body)).encode()
-        return body + manifest.SIGNATURE_LABEL + signature + b"\n"
+        return body + SIGNATURE_LABEL + signature + b"\n"
 
     body = data.partition(b"\n")[0] + b"\n"
     assert parse(signed(body), newest.name)
@@ -122,7 +123,7 @@ def test_a_member_of_another_form_is_refused_though_it_is_signed(
 
 @pytest.mark.parametrize("value", [b"[]", b"1", b'"text"', b"null", b"{}", b"[" * 500 + b"]" * 500, b"\xff"])
 def test_what_is_no_manifest_at_all_is_refused(signer: Signer, value: bytes) -> None:
-    signature = manifest.SIGNATURE_LABEL + encode("A" * 86 + "==").strip(b'"')
+    signature = SIGNATURE_LABEL + encode("A" * 86 + "==").strip(b'"')
     with pytest.raises(Corrupt):
         manifest.parse(value + b"\n" + signature + b"\n", "it")
 

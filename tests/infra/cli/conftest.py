@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.cli.settings import Settings
 from tests.infra.cli.command_line import CommandLine
 from tests.infra.cli.estate import build
 
@@ -14,8 +15,8 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    for name in ("STORE", "REPOSITORY", "ROOT_KEY", "ROOT_KEY_FILE", "ACTOR", "DEBUG"):
-        monkeypatch.delenv(f"RESURGAM_{name}", raising=False)
+    for name in (*Settings.model_fields, "debug"):
+        monkeypatch.delenv(f"RESURGAM_{name.upper()}", raising=False)
     return CommandLine(folder, monkeypatch, capfd)
 
 
