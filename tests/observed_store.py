@@ -1,6 +1,7 @@
 """A store that tells of every call, so that a test can fail it, or let something else happen in between."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,6 +64,18 @@ class ObservedStore:
         size = self._store.head(name)
         self._after("head", name)
         return size
+
+    def written_at(self, name: str) -> datetime:
+        self._before("written_at", name)
+        written = self._store.written_at(name)
+        self._after("written_at", name)
+        return written
+
+    def sweep(self) -> int:
+        self._before("sweep", "")
+        swept = self._store.sweep()
+        self._after("sweep", "")
+        return swept
 
     def delete(self, name: str) -> None:
         self._before("delete", name)
