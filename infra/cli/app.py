@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "log": ("log", "Verify, prove and export the log."),
     "key": ("key", "Make and inspect keys."),
     "backup": (None, "Make, watch, list, verify, drill and prune backups."),
+    "backup doctor": ("backup_doctor", "Try whether a place keeps what backups need, and say what it cannot promise."),
     "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),
     "backup watch": ("backup_watch", "Ship new records as they come, and make verified backups at the set times."),
     "backup list": (
