@@ -39,6 +39,10 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "Recover a backup into a scratch store, compare it with what was backed up, and throw it away.",
     ),
     "backup prune": ("backup_prune", "Mark the backups that are no longer wanted, and delete what was marked before."),
+    "backup kit": (
+        "backup_kit",
+        "Print what a bare machine needs to recover: places, fingerprints, steps, no secrets.",
+    ),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
     "release": ("release", "Show this release and what it accepts."),
 }
