@@ -46,13 +46,18 @@ def expiring(world: World, resources: Iterable[Resource], now: str, within_days:
     horizon = plus_days(now, within_days)
     lives = cache(lambda vault: _lives(world, vault))
     found = [
-        Expiry(resource.id, resource.kind, what, expires, expires <= now, _severity(expires, now))
+        ending(resource.id, resource.kind, what, expires, now)
         for resource in resources
         if resource.kind in ENDS
         for what, expires in ENDS[resource.kind](resource.state)
         if expires <= horizon and _is_in_use(world, resource, lives)
     ]
     return sorted(found, key=lambda expiry: (expiry.expires, expiry.resource, expiry.what))
+
+
+def ending(resource: str, kind: str, what: str, expires: str, now: str) -> Expiry:
+    """Return how it stands with something that ends at an instant."""
+    return Expiry(resource, kind, what, expires, expires <= now, _severity(expires, now))
 
 
 def _is_in_use(world: World, resource: Resource, lives: Callable[[str], bool]) -> bool:
@@ -103,12 +108,19 @@ def _credential(state: Any) -> Ends:
         yield state.get("displayName", ""), state["endDateTime"]
 
 
+def _recipient(state: Any) -> Ends:
+    """A recipient that is a certificate: nobody should have to trust it for longer than it says."""
+    if ends := state.get("notAfter") or state.get("expiresOn"):
+        yield state.get("label", ""), ends
+
+
 def _secret_version(state: Any) -> Ends:
     if "exp" in state["attributes"]:
         yield "", from_microseconds(min(state["attributes"]["exp"], SECONDS_MAX) * 1_000_000)
 
 
 ENDS: Mapping[str, Callable[[State], Ends]] = {
+    "backup-recipient": _recipient,
     "ca-root": _authority,
     "issued-certificate": _issued,
     "endpoint-certificate": _certificate,

@@ -9,7 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.errors import Conflict, NotFound, ResurgamError
+from domain.instant import from_datetime, to_datetime
+from infra.backup.stores.lifetime import Lifetime
 from infra.backup.stores.store import Store
+from projections import expiry
 
 PREFIX = "doctor-"
 """Whatever an examination writes has a name that starts so, and is no part of a repository."""
@@ -46,7 +49,8 @@ class _Bad(Exception):
 def examine(store: Store, now: Callable[[], datetime]) -> list[Finding]:
     """Try every promise in a fresh folder, remove what was written, and return what was found, in order.
 
-    Without the right to write nothing else is tried. Nothing is raised for what the place does, however bad.
+    Without the right to write nothing else is tried but to read what is there. Nothing is raised for what the place
+    does, however bad.
     """
     folder = f"{PREFIX}{secrets.token_hex(8)}"
     examination = _Examination(store, folder, now)
@@ -55,11 +59,39 @@ def examine(store: Store, now: Callable[[], datetime]) -> list[Finding]:
         examination.finding("write", examination.writes),
     ]
     if any(finding.level is Level.BAD for finding in findings):
+        if findings[0].level is Level.GOOD and (present := next(store.list(), None)) is not None:
+            findings.append(examination.finding("read", lambda: examination.reads_only(present)))
         return findings
     findings += [examination.finding(check, attempt) for check, attempt in examination.promises().items()]
     findings += examination.offers()
     findings.append(examination.finding("delete", examination.deletes, refused=Level.LACKING))
     return findings
+
+
+def lasting(lifetimes: Sequence[Lifetime], now: datetime) -> list[Finding]:
+    """Return what the lifetimes of credentials and certificates mean: warnings begin 90 days before an end."""
+    return [Finding(_check(one), *_lasts(one, now)) for one in lifetimes]
+
+
+def _check(one: Lifetime) -> str:
+    return "certificate" if "certificate" in one.what else "credentials"
+
+
+def _lasts(one: Lifetime, now: datetime) -> tuple[Level, str]:
+    if one.expires is None:
+        has_no_end = one.is_renewed or one.what == "access key"
+        return (Level.GOOD if has_no_end else Level.LACKING), one.words
+    end = expiry.ending("", "", one.what, one.expires, from_datetime(now))
+    if end.expired:
+        return Level.BAD, f"{one.words} has ended at {one.expires}: renew it now"
+    left = to_datetime(one.expires) - now
+    in_words = f"{left.days} days" if left.days else f"{left.seconds // 3_600} hours"
+    words = f"{one.words} ends at {one.expires}, in {in_words}"
+    if one.is_renewed:
+        return Level.GOOD, f"{words}; whoever writes it there renews it"
+    if end.severity == "information":
+        return Level.GOOD, words
+    return Level.LACKING, f"{words}: renew it {'now' if end.severity == 'critical' else 'in time'}"
 
 
 class _Examination:
@@ -76,6 +108,10 @@ class _Examination:
             return Finding(check, Level.BAD, str(error))
         except ResurgamError as error:
             return Finding(check, refused, str(error))
+
+    def reads_only(self, present: str) -> str:
+        self._store.get(present, start=0, length=1)
+        return "what is there can be read: from here it can be verified and recovered, but not backed up"
 
     def promises(self) -> dict[str, Callable[[], str]]:
         return {

@@ -1,13 +1,12 @@
 """Status: how far the backups of one deployment reach, by what its repository and its store know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 from domain.backup_recipient import BackupRecipient, recipients
 from domain.errors import Corrupt, Refused, ResurgamError
 from domain.instant import to_microseconds
-from infra.backup import memory
+from infra.backup import ending, memory
 from infra.backup.age import AgeIdentity
 from infra.backup.freshness import Freshness, age_s, freshness
 from infra.backup.repository import Repository, Stored
@@ -15,11 +14,7 @@ from infra.database.session import Session
 from infra.log import event_table, head
 from infra.log.head import Head
 from infra.state.snapshot import Snapshot
-from projections import expiry
 from projections.expiry import Expiry
-
-OWN_KINDS = tuple(kind for kind in expiry.ENDS if kind != "secret-version")
-"""What ends a control plane's own service: tenants' secrets are theirs to renew, `resurgam expiring` lists them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +48,7 @@ class Status:
     """What was found at an instant; a part that is None is missing, and `missing` says why.
 
     `errors` are what is wrong, the worst first; `max_age_s` is what the operator asks of the newest verified backup.
+    `place` is what the repository is reached with and that runs out.
     """
 
     now: str
@@ -62,6 +58,7 @@ class Status:
     repository: InRepository | None = None
     store: InStore | None = None
     backlog: Backlog | None = None
+    place: Sequence[Expiry] = ()
     missing: dict[str, str] = field(default_factory=dict)
     errors: list[ResurgamError] = field(default_factory=list)
 
@@ -69,6 +66,10 @@ class Status:
         """Return the age of the newest verified backup; None if there is none that has one."""
         newest = self.repository.freshness.newest if self.repository else None
         return None if newest is None else age_s(newest.since, self.now)
+
+    def expiring(self) -> Sequence[Expiry]:
+        """Return all that runs out, as far as it is known, soonest first."""
+        return sorted([*self.place, *(self.store.expiring if self.store else ())], key=lambda one: one.expires)
 
     def is_fresh(self) -> bool:
         """Whether the newest verified backup is no older than was asked for."""
@@ -112,12 +113,11 @@ def in_store(session: Session, now: str, last: Sequence[Stored], repository_id: 
     at = head.read_open(session)
     own = [stored for stored in last if repository_id in (None, stored.manifest.repository)]
     state = Snapshot(session, at.position)
-    ending = chain.from_iterable(state.of_kind(kind) for kind in OWN_KINDS)
     return InStore(
         at,
         max(own, key=lambda stored: stored.manifest.last, default=None),
         recipients(state),
-        expiry.expiring(state, ending, now, expiry.WARNING_DAYS),
+        ending.of_deployment(state, now),
     )
 
 
@@ -148,11 +148,3 @@ def check_goes_forward(found: InRepository, store: InStore, location: str) -> No
             f"the log ends at position {store.head.position}, its own backup {newest.name} at position {newest.last}: "
             "the store was set back; recover from the backup into a new store"
         )
-
-
-def counted(expiring: Sequence[Expiry]) -> Mapping[str, int]:
-    """Return how many things have expired, will within 30 days, and will within 90; each is counted once."""
-    counts = {"expired": 0, "30d": 0, "90d": 0}
-    for one in expiring:
-        counts["expired" if one.expired else "30d" if one.severity == "critical" else "90d"] += 1
-    return counts

@@ -1,7 +1,7 @@
 """Watching: ships new records as they come, has a backup verified at the set times, and goes on through failures."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from time import monotonic
@@ -9,11 +9,17 @@ from typing import Protocol
 
 from domain.errors import ResurgamError, Unavailable
 from infra.backup.stores.stoppable import Stopped
+from projections.expiry import Expiry
 
 FIRST_DELAY_S = 1.0
 SHIPPING_DELAY_MAX_S = 60.0
 VERIFYING_DELAY_S = 60.0
 VERIFYING_DELAY_MAX_S = 3_600.0
+EXPIRY_S = 3_600.0
+"""How often it is looked what runs out."""
+EXPIRY_TOLD_S = 86_400.0
+"""How often it is told, if nothing about it changes."""
+EXPIRY_DELAY_S = 60.0
 LOOK_S = 1.0
 """How often a verification that is under way is looked at."""
 
@@ -40,6 +46,9 @@ class Source(Protocol):
 
     def verified_age_s(self) -> int | None:
         """Return how old the newest verified backup is; None if there is none, or nobody can tell."""
+
+    def expiring(self) -> Sequence[Expiry]:
+        """Return what the deployment and its backups depend on and that has expired, or will within 90 days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,9 @@ class Listener(Protocol):
 
     def verified(self, run: VerifiedRun) -> None:
         """Tell of a verified backup."""
+
+    def warn(self, found: Sequence[Expiry]) -> None:
+        """Tell what runs out."""
 
     def failing(self, what: str, error: ResurgamError, retry_s: float) -> None:
         """Tell that something begins to fail, or fails in another way than before."""
@@ -170,8 +182,11 @@ class Watch:
         self._wait = wait or stopping.wait
         self._shipping = _Duty("shipping", Backoff(FIRST_DELAY_S, SHIPPING_DELAY_MAX_S), listener, now_s)
         self._verifying = _Duty("verifying", Backoff(VERIFYING_DELAY_S, VERIFYING_DELAY_MAX_S), listener, now_s)
+        self._expiry = _Duty("looking at what runs out", Backoff(EXPIRY_DELAY_S, EXPIRY_S), listener, now_s)
         self._shipped: int | None = None
         self._is_verifying = False
+        self._told: frozenset[Expiry] = frozenset()
+        self._told_s = -EXPIRY_TOLD_S
 
     def run(self) -> None:
         """Watch until told to stop.
@@ -193,6 +208,8 @@ class Watch:
             self._ship()
         if self._shipped is None:
             return
+        if not self._expiry.left_s() and not self._shipping.is_failing:
+            self._look_at_expiry()
         if self._is_verifying:
             self._look_at_verification()
         elif not self._verifying.left_s() and not self._shipping.is_failing:
@@ -204,7 +221,7 @@ class Watch:
             return min(left_s, LOOK_S)
         if self._shipped is None or self._shipping.is_failing:
             return left_s
-        return min(left_s, self._verifying.left_s())
+        return min(left_s, self._verifying.left_s(), self._expiry.left_s())
 
     def _ship(self) -> None:
         try:
@@ -234,6 +251,20 @@ class Watch:
             self._is_verifying = True
         except ResurgamError as error:
             self._verifying.failed(error)
+
+    def _look_at_expiry(self) -> None:
+        """Tell what runs out when there is anything new about it, and once a day."""
+        try:
+            found = self._source.expiring()
+        except ResurgamError as error:
+            self._expiry.failed(error)
+            return
+        self._expiry.done(EXPIRY_S)
+        is_due = self._now_s() - self._told_s >= EXPIRY_TOLD_S
+        if found and (is_due or not self._told.issuperset(found)):
+            self._listener.warn(found)
+            self._told_s = self._now_s()
+        self._told = frozenset(found)
 
     def _look_at_verification(self) -> None:
         try:

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "log": ("log", "Verify, prove and export the log."),
     "key": ("key", "Make and inspect keys."),
     "backup": (None, "Make, watch, list, verify, drill and prune backups."),
+    "backup doctor": ("backup_doctor", "Try whether a place keeps what backups need, and say what it cannot promise."),
     "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),
     "backup watch": ("backup_watch", "Ship new records as they come, and make verified backups at the set times."),
     "backup list": (
@@ -38,6 +39,10 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "Recover a backup into a scratch store, compare it with what was backed up, and throw it away.",
     ),
     "backup prune": ("backup_prune", "Mark the backups that are no longer wanted, and delete what was marked before."),
+    "backup kit": (
+        "backup_kit",
+        "Print what a bare machine needs to recover: places, fingerprints, steps, no secrets.",
+    ),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
     "release": ("release", "Show this release and what it accepts."),
 }

@@ -1,12 +1,12 @@
 """`resurgam backup status`: how far the backups of a deployment reach, for people and for monitoring."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Annotated, NamedTuple
 
 import typer
 
 from domain.errors import Corrupt, NotFound, Refused, ResurgamError, Usage
-from infra.backup import choice, status
+from infra.backup import choice, ending, status
 from infra.backup.age import AgeIdentity, read_identity_file
 from infra.backup.repository import Repository, Stored
 from infra.backup.status import Status
@@ -41,7 +41,8 @@ def show_status(
 
     It reads the store and the repository, and goes on without the one that cannot be reached: the repository alone
     tells the ages, the store alone what runs out. Needs no root key. Ends with 3 if the newest verified backup is older
-    than --max-age, with 6 if the newest backup is damaged, and with 8 if the repository cannot be reached.
+    than --max-age, with 6 if the newest backup is damaged, and with 8 if the repository cannot be reached. What
+    runs out is shown 90 days ahead, and changes no exit code.
     """
     max_age_s = duration.parse(max_age, "--max-age") if max_age else None
     if prometheus and as_json:
@@ -70,6 +71,8 @@ def _find(
     found: Status, chosen: Settings, of: str | None, identities: tuple[AgeIdentity, ...], stack: ExitStack
 ) -> None:
     found.location = repository.location(chosen)
+    with suppress(ResurgamError):  # of settings that are wrong, which opening the place says too
+        found.place = ending.of_place(found.location, found.now)
     known = _open_store(found, chosen, stack)
     if known is not None and of not in (None, known.deployment):
         found.missing["store"] = f"the store is that of deployment {known.deployment}"

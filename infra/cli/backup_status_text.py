@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.instant import to_microseconds
+from infra.backup.ending import counted
 from infra.backup.freshness import age_s
-from infra.backup.status import Status, counted
+from infra.backup.status import Status
 from infra.cli import duration, output, verified
 from infra.cli.backup_metrics import Sample
 
@@ -37,6 +38,7 @@ def described(found: Status) -> dict[str, Any]:
             for one in found.store.recipients
         ],
         "expiring": output.plain(found.store.expiring) if found.store else None,
+        "repositoryExpiring": output.plain(found.place),
         "missing": found.missing,
     }
 
@@ -49,8 +51,8 @@ def write(found: Status) -> None:
     if found.repository is not None:
         for one in found.repository.freshness.others:
             output.write_text(f"{one.standing}: {one.name}: {one.reason}")
-    if found.store is not None and found.store.expiring:
-        rows = [(e.expires, e.severity, e.kind, e.resource, e.what) for e in found.store.expiring]
+    if expiring := found.expiring():
+        rows = [(e.expires, "expired" if e.expired else e.severity, e.kind, e.resource, e.what) for e in expiring]
         output.write_table(("expires", "severity", "kind", "id", "what"), rows)
 
 
@@ -70,8 +72,8 @@ def _fields(found: Status) -> Iterator[tuple[str, object]]:
         oldest = f", the oldest {duration.shown(found.backlog.oldest_s)} old" if found.backlog.records else ""
         since = "" if newest is not None else " after the last backup that the store remembers"
         yield "backlog", f"{found.backlog.records} records{oldest}{since}"
-    if found.store is not None:
-        counts = counted(found.store.expiring)
+    if found.store is not None or found.place:
+        counts = counted(found.expiring())
         yield "expiring", f"{counts['expired']} expired, {counts['30d']} within 30 days, {counts['90d']} within 90 days"
 
 
@@ -104,6 +106,9 @@ def _samples(found: Status) -> Iterator[Sample]:
         yield "resurgam_backup_recipients", "Recipients of backups.", of, len(found.store.recipients)
         for within, count in counted(found.store.expiring).items():
             yield "resurgam_backup_expiring", "What runs out, each counted once.", {**of, "within": within}, count
+    for within, count in counted(found.place).items():
+        help_text = "What the repository is reached with and that runs out, each counted once."
+        yield "resurgam_backup_repository_expiring", help_text, {**of, "within": within}, count
 
 
 def _verified(found: Status, of: dict[str, str]) -> Iterator[Sample]:

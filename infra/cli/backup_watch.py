@@ -1,7 +1,7 @@
 """`resurgam backup watch`: backs up all the time, in the foreground."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from domain.errors import ResurgamError, Usage
-from infra.backup import memory, run
+from infra.backup import ending, memory, run
 from infra.backup.freshness import age_s, freshness
 from infra.backup.repository import Repository
 from infra.backup.stores.stoppable import stoppable
@@ -23,6 +23,8 @@ from infra.control_plane.clock import host_clock
 from infra.database.session import Database
 from infra.keys.root_key import RootKey
 from infra.log import head
+from infra.state.snapshot import Snapshot
+from projections.expiry import Expiry
 
 EVERY_MAX_S = 3_600
 VERIFIED_EVERY_S = (4 * 3_600, 12 * 3_600)
@@ -45,8 +47,8 @@ def watch(
     """Ship new records as they come, and make verified backups at the set times.
 
     It stays in the foreground and writes a line for each backup. What fails is tried again, less and less often, until
-    it succeeds: one line when it begins to fail, one when it is well again. SIGTERM ends it after the object that is
-    being written.
+    it succeeds: one line when it begins to fail, one when it is well again. What runs out within 90 days is told once a
+    day, and when anything about it changes. SIGTERM ends it after the object that is being written.
     """
     pace = _pace(every, verified_every)
     chosen = settings.load(store=store, root_key_file=root_key_file, repository=location)
@@ -111,6 +113,13 @@ class _Source:
         newest = freshness(self._repository(), deployment, now).newest
         return None if newest is None else age_s(newest.since, now)
 
+    def expiring(self) -> Sequence[Expiry]:
+        now = host_clock()
+        with self._database.read() as session:
+            at = head.read_open(session)
+            own = ending.of_deployment(Snapshot(session, at.position), now)
+        return [*own, *ending.of_place(repository.location(self._chosen), now)]
+
     def _repository(self) -> Repository:
         if self._opened is None:
             with self._database.read() as session:
@@ -138,6 +147,15 @@ class _Lines:
         fields = {"sequence": run.sequence, "position": run.position, "attestation": run.attestation}
         self._write("verified", fields, f"verified up to position {run.position}: manifest {run.sequence}, replayed")
 
+    def warn(self, found: Sequence[Expiry]) -> None:
+        counts, first = ending.counted(found), min(found, key=lambda one: one.expires)
+        what = " ".join(part for part in (first.kind, first.resource, first.what) if part)
+        text = (
+            f"{counts['expired']} expired, {counts['30d']} within 30 days, {counts['90d']} within 90 days; "
+            f"the first is {what}, at {first.expires}; `resurgam backup status` lists all"
+        )
+        self._write("expiring", {**counts, "expiring": output.plain(found)}, text)
+
     def failing(self, what: str, error: ResurgamError, retry_s: float) -> None:
         said = {"what": what, "error": errors.as_json(error), "retrySeconds": round(retry_s, 1)}
         self._write("failing", said, f"{what} is failing, and will be tried again until it succeeds: {error}")
@@ -150,7 +168,7 @@ class _Lines:
         at = host_clock()
         if self._as_json:
             output.write_json_lines([{"event": event, "at": at, **fields}])
-        elif event in ("failing", "back"):
+        elif event in ("expiring", "failing", "back"):
             output.note(f"{at}  {text}")
         else:
             output.write_text(f"{at}  {text}")

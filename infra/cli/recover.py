@@ -25,7 +25,9 @@ app = group("Recover a deployment.")
     )
 )
 def recover(
-    location: Annotated[str, typer.Argument(metavar="REPOSITORY", help="Where the backups live, file:///FOLDER.")],
+    location: Annotated[
+        str, typer.Argument(metavar="REPOSITORY", help=f"Where the backups live: {repository.LOCATIONS}.")
+    ],
     identity: Identity = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="Say what would be recovered, and change nothing.")] = False,
     of: Deployment = None,

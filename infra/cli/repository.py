@@ -9,7 +9,8 @@ import typer
 from domain.errors import Corrupt, NotFound, Refused, Usage
 from infra.backup.age import AgeIdentity, read_identity_file
 from infra.backup.repository import Repository
-from infra.backup.stores.url import open_store
+from infra.backup.stores.store import Store
+from infra.backup.stores.url import LOCATION_FORMS, open_store
 from infra.backup.verification import Expectation
 from infra.cli import file
 from infra.cli.settings import Settings
@@ -19,9 +20,10 @@ from infra.keys.signer import Verifier
 CHECKPOINT_BYTES_MAX = 64 * 1024
 EXPECTED = re.compile(r"(?P<size>\d{1,18}):(?P<root>[A-Za-z0-9+/]{43}=)")
 
+LOCATIONS = ", ".join(LOCATION_FORMS)
 Location = Annotated[
     str | None,
-    typer.Option("--repository", metavar="URL", help="Where backups live, file:///FOLDER.", show_default=False),
+    typer.Option("--repository", metavar="URL", help=f"Where backups live: {LOCATIONS}.", show_default=False),
 ]
 Identity = Annotated[
     Path | None,
@@ -57,8 +59,13 @@ NewRepository = Annotated[bool, typer.Option("--new-repository", help="Begin a r
 def location(settings: Settings) -> str:
     """Return where the repository is; Usage if nothing says so."""
     if settings.repository is None:
-        raise Usage("no repository is named: use --repository file:///FOLDER or set RESURGAM_REPOSITORY")
+        raise Usage(f"no repository is named: use --repository URL or set RESURGAM_REPOSITORY ({LOCATIONS})")
     return settings.repository
+
+
+def place(settings: Settings) -> Store:
+    """Open the place where the repository is, or will be; nothing in it is looked at."""
+    return open_store(location(settings))
 
 
 def opened(settings: Settings) -> Repository:

@@ -30,7 +30,7 @@ class Settings:
 
 def settings() -> Settings:
     """The settings of the profile that AWS_PROFILE names, or of the default one."""
-    profile = _profile()
+    profile = values()
     return Settings(profile.get("region"), profile.get("endpoint_url"))
 
 
@@ -40,7 +40,7 @@ def find() -> "Callable[[], S3Credential] | None":
     Raise `Usage` for a profile that is not there, or gets its keys in a way that only AWS's own tools know, and
     `WrongKey` for half a key.
     """
-    profile = _profile()
+    profile = values()
     if "aws_access_key_id" in profile:
         _credential()  # what is wrong with it is said here; a client says only that it was refused
         return _credential
@@ -57,7 +57,7 @@ def find() -> "Callable[[], S3Credential] | None":
 
 
 def _credential() -> "S3Credential":
-    profile = _profile()
+    profile = values()
     try:
         return {
             "access_key_id": profile["aws_access_key_id"],
@@ -69,7 +69,8 @@ def _credential() -> "S3Credential":
         raise WrongKey(f"the AWS profile {os.environ.get('AWS_PROFILE', 'default')} lacks {error}") from None
 
 
-def _profile() -> dict[str, str]:
+def values() -> dict[str, str]:
+    """Everything that the profile says which AWS_PROFILE names, or the default one; it holds secrets."""
     name = os.environ.get("AWS_PROFILE", "default")
     shared = _section("AWS_SHARED_CREDENTIALS_FILE", "credentials", name)
     return _section("AWS_CONFIG_FILE", "config", name if name == "default" else f"profile {name}") | shared

@@ -26,7 +26,7 @@ _SYNONYMS = (("AZURE_STORAGE_ACCOUNT", "account_name"), ("AZURE_STORAGE_KEY", "a
 
 def open_azure(container: str, prefix: str, patience: Patience) -> ObjectStore:
     """Open `azure://CONTAINER/PREFIX` with the account, credentials and endpoint that the environment gives."""
-    config = _config()
+    config = settings()
     if not config.get("account_name") and not os.environ.get("AZURE_STORAGE_ACCOUNT_NAME"):
         raise Usage(f"no Azure storage account is named: give it by {CREDENTIALS}")
     url = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), config.get("endpoint"))
@@ -46,7 +46,7 @@ def open_azure(container: str, prefix: str, patience: Patience) -> ObjectStore:
     return ObjectStore(f"azure://{container}/{prefix}".rstrip("/"), CREDENTIALS, connect, patience)
 
 
-def _config() -> "AzureConfig":
+def settings() -> "AzureConfig":
     """What the environment says in ways that obstore does not read."""
     config: AzureConfig = {}
     for variable, key in _SYNONYMS:

@@ -20,9 +20,12 @@ _FORMS = {
     "smb": "smb://SERVER[:PORT]/SHARE/FOLDER",
 }
 
+LOCATION_FORMS = ("file:///FOLDER", *_FORMS.values())
+"""The forms of a location, in the words of all help."""
+
 
 def open_store(url: str, *, create: bool = False, patience: Patience | None = None) -> Store:
-    """Open `file:///absolute/path` or a plain path, or one of the forms above; see docs/reference/store-locations.md.
+    """Open `file:///absolute/path` or a plain path, or one of the forms above (docs/reference/repository-locations.md).
 
     With `create` a missing directory or folder is made; a bucket, container or share never. Raise `Unavailable` when
     the place is not there, and `Usage` for any other location, whose text is not repeated because it may hold
@@ -81,7 +84,7 @@ def _path(url: str) -> Path:
     if scheme.lower() == "file" and separator:
         path = _file_url_path(url)
     elif separator and rest.startswith("//"):
-        known = ", ".join(("file:///FOLDER", *_FORMS.values()))
+        known = ", ".join(LOCATION_FORMS)
         raise Usage(f"there are no repositories at {scheme}://, but at {known}")
     else:
         path = url

@@ -171,6 +171,17 @@ def test_without_the_right_to_write_nothing_more_is_tried(tmp_path: Path) -> Non
     assert list(examined(IsReadOnly(tmp_path / "repository"))) == ["list", "write"]
 
 
+def test_with_the_right_to_read_alone_what_is_there_is_read(tmp_path: Path) -> None:
+    DirectoryStore(tmp_path / "repository", create=True).put_new("resurgam-repository.json", b"{}")
+    found = examined(IsReadOnly(tmp_path / "repository"))
+    assert [(check, level) for check, (level, _) in found.items()] == [
+        ("list", Level.GOOD),
+        ("write", Level.BAD),
+        ("read", Level.GOOD),
+    ]
+    assert "verified and recovered, but not backed up" in found["read"][1]
+
+
 class MayNotDelete(Flawed):
     def delete(self, name: str) -> None:
         raise WrongKey(f"cannot delete {name}: AccessDenied")

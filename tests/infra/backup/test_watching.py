@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from threading import Event
@@ -13,6 +13,7 @@ from domain.errors import Conflict, Corrupt, Refused, ResurgamError, Unavailable
 from infra.backup import watching
 from infra.backup.stores.stoppable import Stopped
 from infra.backup.watching import Backoff, Pace, Shipped, VerifiedRun, Watch
+from projections.expiry import Expiry, Severity
 
 HOUR = 3_600.0
 PACE = Pace(every_s=5, verified_every_s=12 * HOUR)
@@ -30,6 +31,7 @@ class Region:
     verification_fails: Callable[[float], ResurgamError | None] = lambda now_s: None
     age_s: int | None = None
     replay_s: float = 30.0
+    expiring_at: Callable[[float], list[Expiry] | ResurgamError] = lambda now_s: []
     looks: list[float] = field(default_factory=list)
     tries: list[float] = field(default_factory=list)
     told: list[tuple[float, str]] = field(default_factory=list)
@@ -68,6 +70,15 @@ class Region:
 
     def verified_age_s(self) -> int | None:
         return self.age_s
+
+    def expiring(self) -> Sequence[Expiry]:
+        ends = self.expiring_at(self.since_s)
+        if isinstance(ends, ResurgamError):
+            raise ends
+        return ends
+
+    def warn(self, found: Sequence[Expiry]) -> None:
+        self.told.append((self.since_s, f"expiring {' '.join(one.resource for one in found)}"))
 
     def start(self) -> None:
         assert self.started_s is None, "one at a time"
@@ -200,6 +211,43 @@ def test_nothing_is_verified_while_shipping_fails_so_that_one_cause_is_told_once
     *before, verified = seen.said(but="shipped")
     assert before == ["verified 10", f"shipping failing: {down}", "shipping back"]
     assert verified in ("verified 370", "verified 371"), "as soon as shipping is back, within a minute"
+
+
+def end_of(name: str, severity: Severity = "warning") -> Expiry:
+    return Expiry(name, "endpoint-certificate", "CN=x", "2026-12-24T00:00:00.000000Z", False, severity)
+
+
+def test_what_runs_out_is_told_once_a_day_and_when_anything_about_it_changes() -> None:
+    def expiring_at(now_s: float) -> list[Expiry]:
+        if now_s < 5 * HOUR:
+            return []
+        soon = end_of("a", "critical" if now_s > 40 * HOUR else "warning")
+        return [soon] if now_s < 10 * HOUR else [soon, end_of("b")]
+
+    seen = Region(70 * HOUR, age_s=0, expiring_at=expiring_at).watch(Pace(300, 12 * HOUR))
+    told = [(round(at_s / HOUR), text) for at_s, text in seen.told if "expiring" in text]
+    assert told == [
+        (5, "expiring a"),
+        (10, "expiring a b"),
+        (34, "expiring a b"),
+        (41, "expiring a b"),
+        (65, "expiring a b"),
+    ]
+
+
+def test_what_was_renewed_is_told_no_more() -> None:
+    seen = Region(60 * HOUR, age_s=0, expiring_at=lambda now_s: [end_of("a")] if now_s < 3 * HOUR else [])
+    assert [text for text in seen.watch(Pace(300, 12 * HOUR)).said() if "expiring" in text] == ["expiring a"]
+
+
+def test_that_nobody_can_tell_what_runs_out_stops_no_backup() -> None:
+    seen = Region(600, age_s=0, expiring_at=lambda now_s: Unavailable("x") if now_s < 100 else [end_of("a")]).watch()
+    assert seen.said() == [
+        "shipped 10",
+        "looking at what runs out failing: x",
+        "looking at what runs out back",
+        "expiring a",
+    ]
 
 
 def test_told_to_stop_within_a_backup_it_ends_without_another_word() -> None:

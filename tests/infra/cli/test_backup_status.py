@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from infra.database.url import open_database
 from infra.keys.root_key import FileRootKey
 from infra.keys.signer import Signer
 from infra.log import checkpoint
+from tests import store_servers
 from tests.backup_estate import GROUP, VAULT
 from tests.infra.cli.command_line import CommandLine, Result, request, user
 from tests.infra.control_plane.installation import PROVIDER
+from tests.store_servers import Place
 
 STATUS = ("backup", "status", "--repository", "backups")
 DIGITS = re.compile(r"\d+")
@@ -201,6 +204,24 @@ def test_what_runs_out_is_counted_and_the_secrets_of_tenants_are_not(
     assert "password 1" in told.out
     assert "Theirs" not in told.out
     assert "theirs" in verified.done("expiring").out.lower()
+
+
+def test_credentials_of_the_place_that_run_out_are_shown_ahead_and_change_no_exit_code(
+    backed_up: CommandLine, azure_server: Place, store_environment: Callable[[Place], str]
+) -> None:
+    end = (datetime.now(UTC) + timedelta(days=60)).replace(microsecond=0)
+    url = store_environment(store_servers.azure_signed(azure_server.fresh(), "rclw", end))
+    backed_up.done("backup", "run", "--verified", "--repository", url, "--new-repository")
+    status = ("backup", "status", "--repository", url, "--max-age", "13h")
+    [one] = backed_up.done(*status, "--json").json["repositoryExpiring"]
+    assert (one["what"], one["expires"], one["severity"]) == ("shared access signature", from_datetime(end), "warning")
+    told = backed_up.done(*status).out
+    assert "expiring    0 expired, 0 within 30 days, 1 within 90 days" in told
+    assert f"{from_datetime(end)}  warning   repository  {url}" in told
+    found = metrics(backed_up.done(*status, "--prometheus"))
+    counts = [found[f"resurgam_backup_repository_expiring{within}"] for within in ("expired", "30d", "90d")]
+    assert counts == [0, 0, 1]
+    assert found["resurgam_backup_expiring90d"] == 0
 
 
 def test_without_the_store_status_tells_what_the_repository_knows(verified: CommandLine) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from domain.errors import ResurgamError, Unavailable
+from domain.instant import plus_days
 from infra.backup import run
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
@@ -77,6 +78,17 @@ def test_what_is_recorded_is_shipped_by_itself_and_sigterm_ends_it_with_0(
     assert running.process.stderr is not None
     assert running.process.stderr.read() == b""
     assert not verified.done("backup", "run", "--repository", "backups", "--json").json["newRecords"]
+
+
+def test_what_runs_out_is_told_as_soon_as_it_is_shipped(verified: CommandLine, watch: Callable[..., Watching]) -> None:
+    application = "55555555-5555-4555-8555-000000000001"
+    secret = {"appId": application, "secretText": "a long client secret", "endDateTime": plus_days(host_clock(), 20)}
+    verified.record(
+        request("CreateApplication", appId=application, displayName="Agent"), request("AddPasswordCredential", **secret)
+    )
+    told = watch().until_told("expiring")
+    assert (told["expired"], told["30d"], told["90d"]) == (0, 1, 0)
+    assert [one["kind"] for one in told["expiring"]] == ["password-credential"]
 
 
 def test_it_ships_and_verifies_on_each_engine(installed_anywhere: CommandLine, watch: Callable[..., Watching]) -> None:
