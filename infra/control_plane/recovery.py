@@ -8,7 +8,7 @@ from uuid import uuid4
 from domain.command import Prepared
 from domain.control_plane import decide
 from domain.deployment import RecordRecovery
-from domain.errors import Refused
+from domain.errors import Refused, Usage
 from domain.release import RELEASE, gate
 from infra.backup import choice, comparison, endorsement, keyring_file, lines_file, manifest, memory, rebuild, segment
 from infra.backup.age import AgeIdentity
@@ -128,8 +128,12 @@ def recover(
     actor: Actor,
     now: Callable[[], str],
     progress: Progress = silent,
+    keep: Callable[[Session, Report], None] = lambda session, report: None,
 ) -> Report:
-    """Fill an empty store and open it as a new deployment. A crash or a refusal leaves the store as empty as it was."""
+    """Fill an empty store and open it as a new deployment. A crash or a refusal leaves the store as empty as it was.
+
+    `keep` writes what is to be known of it into the store, in the same transaction.
+    """
     planned = plan(repository, identities, wish, now())
     with database.write() as session:
         _empty_tables(session)
@@ -139,7 +143,9 @@ def recover(
         store.analyze(session)
         opened = _open(session, planned, proven.rebuilt, root_key)
         final = _record(session, opened, planned, proven.rebuilt, root_key, actor)
-        return proven.report(session, planned, final)
+        report = proven.report(session, planned, final)
+        keep(session, report)
+        return report
 
 
 def drill(
@@ -223,7 +229,12 @@ def _root_key(path: Path) -> RootKey:
     """
     if path.is_file() and path.stat().st_size == 0:
         path.unlink()
-    return FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
+    if not path.exists():
+        return FileRootKey.create(path)
+    try:
+        return FileRootKey.load(path)
+    except Usage as error:
+        raise Usage(f"{error}; or, if an interrupted recovery left this file, remove it and run again") from error
 
 
 def _rebuilt(
