@@ -15,7 +15,7 @@ from infra.cli import deployment, output, progress, report, repository, settings
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
 from infra.cli.settings import Settings
-from infra.control_plane import finished_recovery, recovery, recovery_report
+from infra.control_plane import finished_recovery, first_records, plane, recovery, recovery_report, verified_backup
 from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Plan, Report, Wish
 from infra.database.session import Database, Session
@@ -28,6 +28,7 @@ app = group("Recover a deployment.")
     epilog=example(
         "resurgam recover file:///srv/backups --identity identity.txt --plan",
         "resurgam recover file:///srv/backups --identity identity.txt --store sqlite:///recovered.db",
+        "resurgam recover file:///srv/backups --identity identity.txt --inputs other-place.yaml --plan",
     )
 )
 def recover(
@@ -40,6 +41,14 @@ def recover(
     trust_first_use: TrustFirstUse = False,
     expect: Expect = None,
     accept_damage: AcceptDamage = False,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The deployment inputs of other hardware or another place, in YAML.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
     store: Store = None,
     root_key_file: RootKeyFile = None,
@@ -58,6 +67,7 @@ def recover(
         trust_first_use=trust_first_use,
         expect=expect,
         accept_damage=accept_damage,
+        inputs=inputs,
     )
     if chosen.root_key is not None:
         raise Usage("RESURGAM_ROOT_KEY is set, but a recovery makes a new root key in a file: unset it")
@@ -66,7 +76,7 @@ def recover(
     asks = sys.stdin.isatty() and wished.verifier is None and not trust_first_use
     planned = recovery.plan(opened, identities, replace(wished, trust_first_use=True) if asks else wished, host_clock())
     if only_plan:
-        answer = recovery_report.describe_plan(planned)
+        answer = _planned(planned, opened, identities, wished, as_json=as_json)
         output.write_json(answer) if as_json else output.write_fields(state.fields(answer))
         return
     if asks and planned.trust.reason == "FirstUse":
@@ -88,6 +98,21 @@ def recover(
         return
     report.write(answer)
     _write_next(answer, chosen.root_key_file)
+
+
+def _planned(
+    planned: Plan, opened: Repository, identities: Sequence[AgeIdentity], wished: Wish, *, as_json: bool
+) -> dict[str, Any]:
+    """Return the plan; what it says of the recovered state, a drill tells."""
+    answer = recovery_report.describe_plan(planned)
+    if wished.inputs is None:
+        return answer
+    named = replace(wished, verifier=planned.trust.verifier)
+    with verified_backup.scratch() as database, progress.shown(as_json=as_json) as heard:
+        recovery.drill(database, opened, identities, named, host_clock(), heard)
+        with plane.read(database) as reading:
+            answer["inputsChanged"] = first_records.planned_inputs(reading.state, wished.inputs)
+    return answer
 
 
 def _recovered(

@@ -42,4 +42,10 @@ def find(database: Database, root_key_file: Path, planned: Plan, wish: Wish) -> 
 def _asked(planned: Plan, wish: Wish) -> dict[str, Any]:
     """Return which backup was taken, and what was wished of it, as it was typed."""
     of = planned.manifest
-    return {"at": wish.at, "deployment": of.deployment, "manifest": of.sequence, "sha256": planned.stored.sha256}
+    return {
+        "at": wish.at,
+        "deployment": of.deployment,
+        "manifest": of.sequence,
+        "sha256": planned.stored.sha256,
+        "inputs": None if wish.inputs is None else wish.inputs.fields(),
+    }

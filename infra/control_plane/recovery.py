@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from domain.command import Prepared
-from domain.control_plane import decide
 from domain.deployment import RecordRecovery
+from domain.deployment_inputs import DeploymentInputs
 from domain.errors import Refused, Usage
 from domain.release import RELEASE, gate
 from infra.backup import choice, comparison, endorsement, keyring_file, lines_file, manifest, memory, rebuild, segment
@@ -21,19 +20,15 @@ from infra.backup.repository import Repository, Stored
 from infra.backup.segment import OpenerOf
 from infra.backup.verification import Expectation
 from infra.canonical_json import encode
-from infra.control_plane import store, when
-from infra.control_plane.batch import Batch
-from infra.control_plane.job import Item
-from infra.control_plane.preparing import Preparation
-from infra.control_plane.request import Request
+from infra.control_plane import first_records, store, when
+from infra.control_plane.first_records import FirstRecords
 from infra.database.session import Database, Session
 from infra.keys.root_key import FileRootKey, RootKey
 from infra.keys.signer import Signer, Verifier
 from infra.log import head, local_fact
 from infra.log.head import Head
 from infra.log.record import Actor, Recorded
-from infra.state.snapshot import HeadLoader, Snapshot
-from projections.current import Current
+from infra.state.snapshot import Snapshot
 from projections.progress import Progress, silent
 
 LARGE_RECORDS = 50_000
@@ -50,6 +45,7 @@ class Wish:
     trust_first_use: bool = False
     expect: Expectation | None = None
     accept_damage: bool = False
+    inputs: DeploymentInputs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +77,8 @@ class Report:
     beyond: rebuild.Beyond
     keys: int
     """How many live keys the backup's keyring holds."""
+    first_records: FirstRecords | None = None
+    """What a recovery recorded in the new deployment; None after a drill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +140,10 @@ def recover(
         rebuild.put_keys(session, proven.rebuilt, proven.keys, root_key)
         store.analyze(session)
         opened = _open(session, planned, proven.rebuilt, root_key)
-        final = _record(session, opened, planned, proven.rebuilt, root_key, actor)
-        report = proven.report(session, planned, final)
+        recovery = _record_of(opened, planned, proven.rebuilt)
+        since = opened.instant
+        recorded = first_records.record(session, opened, root_key, actor, recovery, wish.inputs, since)
+        report = replace(proven.report(session, planned, head.read(session)), first_records=recorded)
         keep(session, report)
         return report
 
@@ -299,14 +299,10 @@ def _open(session: Session, planned: Plan, rebuilt: Rebuilt, root_key: RootKey) 
     return opened
 
 
-def _record(session: Session, opened: Head, planned: Plan, rebuilt: Rebuilt, root_key: RootKey, actor: Actor) -> Head:
-    """Record DeploymentRecovered as the first event of the new epoch."""
-    loader = HeadLoader()
-    loader.session = session
-    world = Current(loader)
-    batch = Batch(session, opened, world)
+def _record_of(opened: Head, planned: Plan, rebuilt: Rebuilt) -> RecordRecovery:
+    """Return what the first event of the new epoch says."""
     of = planned.manifest
-    command = RecordRecovery(
+    return RecordRecovery(
         deployment_id=opened.deployment,
         ancestor_deployment_id=of.deployment,
         epoch=opened.epoch,
@@ -320,9 +316,3 @@ def _record(session: Session, opened: Head, planned: Plan, rebuilt: Rebuilt, roo
         from_release=of.release,
         to_release=RELEASE,
     )
-    request = Request(command, reason="recovery from a backup")
-    prepared = Prepared(str(uuid4()))
-    item = Item(request, actor, Preparation(prepared), prepared.id, request.digest)
-    batch.accept(item, decide(world, batch.clock.instant, prepared, command))
-    batch.write(root_key)
-    return head.read(session)
