@@ -1,23 +1,20 @@
 """`resurgam init`: a new deployment from its deployment inputs."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 from pydantic import SecretStr
 
 from domain.backup_recipient import AddBackupRecipient
 from domain.errors import Usage
 from domain.release import RELEASE
-from infra.cli import deployment, file, output, settings, storage
+from infra.cli import deployment, file, inputs_file, output, settings, storage
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.cli.settings import Settings
 from infra.control_plane import clean_install, store
 from infra.database.url import shown
 from infra.keys.root_key import FileRootKey, RootKey
-
-INPUTS_BYTES_MAX = 1024 * 1024
 
 app = group("Make a new deployment.")
 
@@ -45,7 +42,7 @@ def init(
     the role Owner at '/' and owns the Default Provider Subscription. If anything is refused, the store stays empty.
     """
     chosen = settings.load(store=store_url, root_key_file=root_key_file)
-    parsed = clean_install.parse_inputs(_yaml(inputs))
+    parsed = clean_install.parse_inputs(inputs_file.read(inputs))
     recipients = [_recipient(text) for text in recipient or ()]
     password = SecretStr(file.read_secret(operator_password_file, "password of the first operator"))
     with storage.opened(chosen, create=True) as database:
@@ -71,16 +68,6 @@ def init(
         return
     output.write_fields(answer.items())
     output.note("keep a copy of the root key and of the fingerprint, apart from the store and from the backups")
-
-
-def _yaml(path: Path) -> Any:
-    data = file.read(path, INPUTS_BYTES_MAX)
-    try:
-        return yaml.safe_load(data)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1}" if mark is not None else ""
-        raise Usage(f"{path} is not YAML{place}: {getattr(error, 'problem', None) or 'it cannot be read'}") from None
 
 
 def _recipient(text: str) -> AddBackupRecipient:

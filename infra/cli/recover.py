@@ -1,19 +1,25 @@
 """`resurgam recover`: from nothing but a repository and an identity to an open deployment."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from domain.errors import Corrupt, Usage
+from infra.backup.age import AgeIdentity
+from infra.backup.repository import Repository
 from infra.cli import deployment, output, progress, report, repository, settings, state, storage, wish
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
-from infra.control_plane import plane, recovery, recovery_report
+from infra.cli.settings import Settings
+from infra.control_plane import finished_recovery, first_records, plane, recovery, recovery_report, verified_backup
 from infra.control_plane.clock import host_clock
-from infra.control_plane.recovery import Plan
+from infra.control_plane.recovery import Plan, Report, Wish
+from infra.database.session import Database, Session
+from infra.state.snapshot import Snapshot
 
 app = group("Recover a deployment.")
 
@@ -22,6 +28,7 @@ app = group("Recover a deployment.")
     epilog=example(
         "resurgam recover file:///srv/backups --identity identity.txt --plan",
         "resurgam recover file:///srv/backups --identity identity.txt --store sqlite:///recovered.db",
+        "resurgam recover file:///srv/backups --identity identity.txt --inputs other-place.yaml --plan",
     )
 )
 def recover(
@@ -36,6 +43,14 @@ def recover(
     trust_first_use: TrustFirstUse = False,
     expect: Expect = None,
     accept_damage: AcceptDamage = False,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The deployment inputs of other hardware or another place, in YAML.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
     store: Store = None,
     root_key_file: RootKeyFile = None,
@@ -54,6 +69,7 @@ def recover(
         trust_first_use=trust_first_use,
         expect=expect,
         accept_damage=accept_damage,
+        inputs=inputs,
     )
     if chosen.root_key is not None:
         raise Usage("RESURGAM_ROOT_KEY is set, but a recovery makes a new root key in a file: unset it")
@@ -62,30 +78,70 @@ def recover(
     asks = sys.stdin.isatty() and wished.verifier is None and not trust_first_use
     planned = recovery.plan(opened, identities, replace(wished, trust_first_use=True) if asks else wished, host_clock())
     if only_plan:
-        answer = recovery_report.describe_plan(planned)
+        answer = _planned(planned, opened, identities, wished, as_json=as_json)
         output.write_json(answer) if as_json else output.write_fields(state.fields(answer))
         return
     if asks and planned.trust.reason == "FirstUse":
         _ask(planned)
         # Named, so that it is this signer that is believed, and no other that turns up meanwhile.
         wished = replace(wished, verifier=planned.trust.verifier)
-    if chosen.root_key_file.exists():
-        output.note(
-            f"{chosen.root_key_file} is there already and becomes the new root key: for a fresh one name a new file"
-        )
     with storage.opened(chosen, create=True) as database:
-        actor = deployment.local_actor(chosen)
-        with progress.shown(as_json=as_json) as heard:
-            recovered = recovery.recover(
-                database, chosen.root_key_file, opened, identities, wished, actor, host_clock, heard
+        done = finished_recovery.find(database, chosen.root_key_file, planned, wished)
+        if done is not None:
+            answer = done
+            output.note(
+                "this recovery is done already, by an earlier run of this command: nothing was changed, "
+                "and this is its report"
             )
-        with plane.read(database) as reading:
-            answer = recovery_report.describe_opened(recovered, reading.state, host_clock(), location)
+        else:
+            answer = _recovered(database, chosen, opened, identities, wished, as_json=as_json)
     if as_json:
         output.write_json(answer)
         return
     report.write(answer)
     _write_next(answer, chosen.root_key_file)
+
+
+def _planned(
+    planned: Plan, opened: Repository, identities: Sequence[AgeIdentity], wished: Wish, *, as_json: bool
+) -> dict[str, Any]:
+    """Return the plan; what it says of the recovered state, a drill tells."""
+    answer = recovery_report.describe_plan(planned)
+    if wished.inputs is None:
+        return answer
+    named = replace(wished, verifier=planned.trust.verifier)
+    with verified_backup.scratch() as database, progress.shown(as_json=as_json) as heard:
+        recovery.drill(database, opened, identities, named, host_clock(), heard)
+        with plane.read(database) as reading:
+            answer["inputsChanged"] = first_records.planned_inputs(reading.state, wished.inputs)
+    return answer
+
+
+def _recovered(
+    database: Database,
+    chosen: Settings,
+    opened: Repository,
+    identities: Sequence[AgeIdentity],
+    wished: Wish,
+    *,
+    as_json: bool,
+) -> dict[str, Any]:
+    """Recover, and return the report, which the store keeps as well."""
+    if chosen.root_key_file.exists():
+        output.note(
+            f"{chosen.root_key_file} is there already and becomes the new root key: for a fresh one name a new file"
+        )
+    answer: dict[str, Any] = {}
+
+    def keep(session: Session, report: Report) -> None:
+        state = Snapshot(session, report.head.position)
+        answer.update(recovery_report.describe_opened(report, state, host_clock(), repository.location(chosen)))
+        finished_recovery.put(session, report.plan, wished, report.head.position, answer)
+
+    actor = deployment.local_actor(chosen)
+    with progress.shown(as_json=as_json) as heard:
+        recovery.recover(database, chosen.root_key_file, opened, identities, wished, actor, host_clock, heard, keep)
+    return answer
 
 
 def _ask(planned: Plan) -> None:

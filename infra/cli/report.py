@@ -19,6 +19,14 @@ def write(answer: dict[str, Any]) -> None:
         [(area, kind, count) for area, kinds in answer["counts"].items() for kind, count in kinds.items()],
     )
     output.write_table(("comparison", "result"), [(c["name"], c["result"]) for c in answer["comparisons"]])
+    changed = answer.get("inputsChanged", ())
+    if changed:
+        rows = [(one["field"], one.get("before"), one.get("after")) for one in changed]
+        output.write_table(("deployment input", "before", "after"), rows)
+    for one in answer.get("certificatesReissued", ()):
+        output.write_text(f"TLS certificate issued anew: {one['after']}, for {', '.join(one['names'])}")
+    for one in answer.get("certificatesKept", ()):
+        output.write_text(f"certificate kept: {one['resource']}: {one['reason']}")
     for lost in answer["destroyedValues"]:
         output.write_text(f"destroyed at position {lost['shreddedAt']} and not recovered: {lost['resource']}")
     if answer["notRecovered"]["records"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
@@ -12,8 +12,8 @@ from domain.backup_recipient import AddBackupRecipient
 from domain.built_in_role import BUILT_IN_ROLES, OWNER
 from domain.command import Command, Guid, Text
 from domain.control_plane import decide
-from domain.deployment import CreateDeployment
-from domain.deployment_inputs import DeploymentInputs
+from domain.deployment import DEPLOYMENT_ID, CreateDeployment
+from domain.deployment_inputs import DeploymentInputs, check_inputs
 from domain.errors import Usage
 from domain.object_id import ObjectId
 from domain.release import RELEASE
@@ -36,6 +36,8 @@ from infra.log.head import OPEN, Head
 from infra.log.record import Actor
 from infra.state.snapshot import HeadLoader
 from projections.current import Current
+
+_Inputs = TypeVar("_Inputs", bound=DeploymentInputs)
 
 
 def _drawn() -> str:
@@ -76,6 +78,20 @@ class InstallInputs(DeploymentInputs):
         return DeploymentInputs(**{field: getattr(self, field) for field in DeploymentInputs.model_fields})
 
 
+class RecoveryInputs(DeploymentInputs):
+    """The inputs file of `resurgam recover`: that of `init`, of which the installation's own part is passed over.
+
+    Operators and subscriptions come from the backup.
+    """
+
+    operator: Operator | None = None
+    provider_subscription: Provider | None = None
+
+    def deployment_inputs(self) -> DeploymentInputs:
+        """Return the inputs alone."""
+        return DeploymentInputs(**{field: getattr(self, field) for field in DeploymentInputs.model_fields})
+
+
 @dataclass(frozen=True, slots=True)
 class Installed:
     """A new deployment: its head after the first job, and its signer's public half."""
@@ -88,10 +104,21 @@ class Installed:
 
 def parse_inputs(value: object) -> InstallInputs:
     """Return the checked inputs, or raise Usage that names each field that is wrong."""
+    return _parsed(value, InstallInputs)
+
+
+def parse_recovery_inputs(value: object) -> DeploymentInputs:
+    """Return the inputs of other hardware or another place; Refused if they contradict each other."""
+    inputs = _parsed(value, RecoveryInputs).deployment_inputs()
+    check_inputs(inputs.fields(), DEPLOYMENT_ID)
+    return inputs
+
+
+def _parsed(value: object, model: type[_Inputs]) -> _Inputs:
     if not isinstance(value, dict):
         raise Usage("the inputs are not a mapping of names to values")
     try:
-        return InstallInputs.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
         problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found[:FIELDS_SHOWN])

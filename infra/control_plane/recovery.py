@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from domain.command import Prepared
-from domain.control_plane import decide
 from domain.deployment import RecordRecovery
-from domain.errors import Refused
+from domain.deployment_inputs import DeploymentInputs
+from domain.errors import Refused, Usage
 from domain.release import RELEASE, gate
 from infra.backup import choice, comparison, endorsement, keyring_file, lines_file, manifest, memory, rebuild, segment
 from infra.backup.age import AgeIdentity
@@ -21,19 +20,15 @@ from infra.backup.repository import Repository, Stored
 from infra.backup.segment import OpenerOf
 from infra.backup.verification import Expectation
 from infra.canonical_json import encode
-from infra.control_plane import store, when
-from infra.control_plane.batch import Batch
-from infra.control_plane.job import Item
-from infra.control_plane.preparing import Preparation
-from infra.control_plane.request import Request
+from infra.control_plane import first_records, store, when
+from infra.control_plane.first_records import FirstRecords
 from infra.database.session import Database, Session
 from infra.keys.root_key import FileRootKey, RootKey
 from infra.keys.signer import Signer, Verifier
 from infra.log import head, local_fact
 from infra.log.head import Head
 from infra.log.record import Actor, Recorded
-from infra.state.snapshot import HeadLoader, Snapshot
-from projections.current import Current
+from infra.state.snapshot import Snapshot
 from projections.progress import Progress, silent
 
 LARGE_RECORDS = 50_000
@@ -50,6 +45,7 @@ class Wish:
     trust_first_use: bool = False
     expect: Expectation | None = None
     accept_damage: bool = False
+    inputs: DeploymentInputs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +77,8 @@ class Report:
     beyond: rebuild.Beyond
     keys: int
     """How many live keys the backup's keyring holds."""
+    first_records: FirstRecords | None = None
+    """What a recovery recorded in the new deployment; None after a drill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +126,12 @@ def recover(
     actor: Actor,
     now: Callable[[], str],
     progress: Progress = silent,
+    keep: Callable[[Session, Report], None] = lambda session, report: None,
 ) -> Report:
-    """Fill an empty store and open it as a new deployment. A crash or a refusal leaves the store as empty as it was."""
+    """Fill an empty store and open it as a new deployment. A crash or a refusal leaves the store as empty as it was.
+
+    `keep` writes what is to be known of it into the store, in the same transaction.
+    """
     planned = plan(repository, identities, wish, now())
     with database.write() as session:
         _empty_tables(session)
@@ -138,8 +140,12 @@ def recover(
         rebuild.put_keys(session, proven.rebuilt, proven.keys, root_key)
         store.analyze(session)
         opened = _open(session, planned, proven.rebuilt, root_key)
-        final = _record(session, opened, planned, proven.rebuilt, root_key, actor)
-        return proven.report(session, planned, final)
+        recovery = _record_of(opened, planned, proven.rebuilt)
+        since = opened.instant
+        recorded = first_records.record(session, opened, root_key, actor, recovery, wish.inputs, since)
+        report = replace(proven.report(session, planned, head.read(session)), first_records=recorded)
+        keep(session, report)
+        return report
 
 
 def drill(
@@ -223,7 +229,12 @@ def _root_key(path: Path) -> RootKey:
     """
     if path.is_file() and path.stat().st_size == 0:
         path.unlink()
-    return FileRootKey.load(path) if path.exists() else FileRootKey.create(path)
+    if not path.exists():
+        return FileRootKey.create(path)
+    try:
+        return FileRootKey.load(path)
+    except Usage as error:
+        raise Usage(f"{error}; or, if an interrupted recovery left this file, remove it and run again") from error
 
 
 def _rebuilt(
@@ -288,14 +299,10 @@ def _open(session: Session, planned: Plan, rebuilt: Rebuilt, root_key: RootKey) 
     return opened
 
 
-def _record(session: Session, opened: Head, planned: Plan, rebuilt: Rebuilt, root_key: RootKey, actor: Actor) -> Head:
-    """Record DeploymentRecovered as the first event of the new epoch."""
-    loader = HeadLoader()
-    loader.session = session
-    world = Current(loader)
-    batch = Batch(session, opened, world)
+def _record_of(opened: Head, planned: Plan, rebuilt: Rebuilt) -> RecordRecovery:
+    """Return what the first event of the new epoch says."""
     of = planned.manifest
-    command = RecordRecovery(
+    return RecordRecovery(
         deployment_id=opened.deployment,
         ancestor_deployment_id=of.deployment,
         epoch=opened.epoch,
@@ -309,9 +316,3 @@ def _record(session: Session, opened: Head, planned: Plan, rebuilt: Rebuilt, roo
         from_release=of.release,
         to_release=RELEASE,
     )
-    request = Request(command, reason="recovery from a backup")
-    prepared = Prepared(str(uuid4()))
-    item = Item(request, actor, Preparation(prepared), prepared.id, request.digest)
-    batch.accept(item, decide(world, batch.clock.instant, prepared, command))
-    batch.write(root_key)
-    return head.read(session)

@@ -5,6 +5,7 @@ from typing import Any
 from domain.control_plane import KINDS
 from domain.instant import to_datetime
 from domain.resource import SERVICES
+from infra.control_plane.first_records import FirstRecords
 from infra.control_plane.recovery import Plan, Report
 from infra.log.record import Recorded
 from projections.expiry import ENDS, expiring
@@ -69,12 +70,26 @@ def describe_opened(report: Report, state: View, now: str, repository: str) -> d
         "epoch": report.head.epoch,
         "position": report.head.position,
         **describe(report, now),
+        **_describe_first_records(report.first_records),
         "providersToRestoreByHand": by_hand,
         "federationToReestablish": trusts,
         "expiring": [
             {"resource": e.resource, "what": e.what, "expires": e.expires, "expired": e.expired} for e in soon
         ],
         "next": next_steps(report, repository, by_hand=bool(by_hand), trusts=bool(trusts), expired=bool(soon)),
+    }
+
+
+def _describe_first_records(recorded: FirstRecords | None) -> dict[str, Any]:
+    if recorded is None:
+        return {}
+    leaves = recorded.leaves
+    return {
+        "inputsChanged": list(recorded.inputs),
+        "certificatesReissued": [
+            {"before": one.before, "after": one.after, "names": list(one.names)} for one in leaves.reissued
+        ],
+        "certificatesKept": [{"resource": one.resource, "reason": one.reason} for one in leaves.kept],
     }
 
 
@@ -87,6 +102,12 @@ def next_steps(report: Report, repository: str, *, by_hand: bool, trusts: bool, 
         "resurgam record CHANGES.jsonl   # send again what came after the last recovered change: "
         "only what was lost is recorded",
     ]
+    recorded = report.first_records
+    if recorded is not None and recorded.leaves.reissued:
+        steps.append(
+            "install the new TLS certificates that are listed above, and publish the revocation of the old ones: "
+            "PublishRevocationList for each root"
+        )
     if report.lost:
         steps.append("set again the secrets that were destroyed after the recovered position (listed above)")
     if by_hand:

@@ -1,5 +1,6 @@
 """kill -9 at many moments of a backup run and of a recovery: the next run succeeds, and nothing is half done."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from infra.control_plane.plane import ControlPlane
 from infra.database.url import open_database
 from infra.keys.root_key import FileRootKey
 from tests.backup_estate import (
+    IDENTITY,
     Estate,
     estate,
     is_empty,
@@ -29,6 +31,7 @@ from tests.infra.control_plane.installation import ROOT_KEY
 
 MOMENTS = 8
 KILLED = -9
+UNWATCHED = -1
 
 # Python calls a profile function at each call and return, of C functions too: a fine and repeatable clock of moments.
 PROGRAM = """
@@ -177,6 +180,73 @@ def test_a_recovery_killed_at_any_moment_leaves_the_target_empty_and_runs_again(
         recover(database, target, root)
     database.close()
     assert verify(root, deployment).records == len(expected)
+
+
+COMMAND = """
+import os, signal, sys, threading
+from infra.cli.app import run
+
+kill_at, *arguments = sys.argv[1:]
+ticks, last = 0, int(kill_at)
+
+def tick(frame, event, argument):
+    global ticks
+    ticks += 1
+    if ticks == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if last >= 0:
+    threading.setprofile(tick)
+    sys.setprofile(tick)
+code = run(arguments)
+sys.setprofile(None)
+print(ticks, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def test_the_command_that_was_killed_succeeds_when_it_is_typed_again(tmp_path: Path, store_url: str) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    with estate(source) as made:
+        expected = records_of(lived_in(made).database)
+    (tmp_path / "identity.txt").write_text(IDENTITY.secret_text() + "\n")
+    (tmp_path / "identity.txt").chmod(0o600)
+    root_key = tmp_path / "root-key"
+    typed = ["recover", str(made.root), "--identity", str(tmp_path / "identity.txt"), "--trust-first-use", "--json"]
+    typed += ["--store", store_url, "--root-key-file", str(root_key)]
+
+    def recover_by_command(kill_at: int = UNWATCHED) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", COMMAND, str(kill_at), *typed]
+        environment = {**os.environ, "PYTHONPATH": ".", "TMPDIR": str(tmp_path)}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    def done() -> dict[str, object]:
+        answered = recover_by_command()
+        assert answered.returncode == 0, answered.stderr
+        report: dict[str, object] = json.loads(answered.stdout)
+        return report
+
+    whole = recover_by_command(0)
+    assert whole.returncode == 0, whole.stderr
+    ticks = int(whole.stderr.splitlines()[-1])
+    database = open_database(store_url)
+    seen = set()
+    for moment in (ticks * n // 1_000 for n in (500, 900, 980, 990, 995, 998, 999)):
+        with database.write() as session:
+            store.drop(session)
+        root_key.unlink(missing_ok=True)
+        killed = recover_by_command(moment)
+        assert killed.returncode == KILLED, killed.stderr
+        seen.add(was_empty := is_empty(database))
+        report = done()
+        found = ControlPlane(database, FileRootKey.load(root_key)).head()
+        assert (found.deployment, found.position) == (report["deployment"], len(expected) + 1)
+        assert records_of(database, len(expected)) == expected
+        if not was_empty:
+            assert done() == report, "what was done already is only told"
+    assert seen == {True, False}, "moments before the commit, and after it"
+    database.close()
 
 
 def test_an_empty_root_key_file_of_an_interrupted_recovery_is_replaced(tmp_path: Path) -> None:
