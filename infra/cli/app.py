@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "backup_drill",
         "Recover a backup into a scratch store, compare it with what was backed up, and throw it away.",
     ),
+    "backup rekey": (
+        "backup_rekey",
+        "Seal everything that the newest backup holds again, to the present recipients and to nobody else.",
+    ),
     "backup prune": ("backup_prune", "Mark the backups that are no longer wanted, and delete what was marked before."),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
     "release": ("release", "Show this release and what it accepts."),
