@@ -23,7 +23,20 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "authenticate": ("authenticate", "Check a password or client secret, read from standard input."),
     "secret": ("secret", "Read sealed values."),
     "log": ("log", "Verify, prove and export the log."),
-    "key": ("key", "Make and inspect keys."),
+    "key": (None, "Make, inspect and check keys."),
+    "key generate": (
+        "key",
+        "Make an identity, which opens backups, and print the recipient that backups are encrypted to.",
+    ),
+    "key inspect": (
+        "key",
+        "Show the deployment's signer, root key id and backup recipients, or the recipients of an identity file.",
+    ),
+    "key endorse": (
+        "key",
+        "Vouch for a deployment's signer with an identity, or take such an endorsement into the deployment.",
+    ),
+    "key check": ("key_check", "Prove that an identity still opens the newest backup, also without the network."),
     "backup": (None, "Make, watch, list, verify, drill and prune backups."),
     "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),
     "backup watch": ("backup_watch", "Ship new records as they come, and make verified backups at the set times."),
