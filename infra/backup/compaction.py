@@ -4,7 +4,7 @@ Lists stay short, and what is written again stays in proportion to what is new, 
 twice as large as all that comes after it is written again (docs/decisions/0010-lists-are-compacted-as-they-grow.md).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from infra.backup import segment
 from infra.backup.manifest import KeyringEntry, SegmentEntry
@@ -37,6 +37,20 @@ def kept_segments(
         records += own
         kept -= 1
     return tuple(segments[:kept])
+
+
+def written_together(
+    segments: Sequence[SegmentEntry], stale: Collection[str], size_bytes: Callable[[int, int], int]
+) -> Iterator[SegmentEntry]:
+    """Yield the first of the segments, and those after it that are stale too and fit into one segment with it."""
+    records = bytes_together = 0
+    for number, entry in enumerate(segments):
+        records += entry.last - entry.first + 1
+        bytes_together += size_bytes(entry.first - 1, entry.last)
+        is_full = records > segment.RECORDS_MAX or bytes_together > segment.BYTES_MAX
+        if number and (entry.sha256 not in stale or is_full):
+            return
+        yield entry
 
 
 def kept_keyrings(keyrings: Sequence[KeyringEntry], changed: int, sequence: int) -> tuple[KeyringEntry, ...]:

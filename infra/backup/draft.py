@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from domain.errors import Corrupt
-from infra.backup import compaction, keyring_file, lines_file
+from infra.backup import audience, compaction, keyring_file, lines_file
 from infra.backup.age import Recipient
 from infra.backup.continuation import Continuation
 from infra.backup.cutter import Cutter, Written
@@ -20,7 +20,7 @@ from infra.log import event_table
 from infra.log.head import Head
 from infra.log.merkle import Frontier
 from infra.log.page import Page, paged
-from projections.progress import Progress
+from projections.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +62,42 @@ class Draft:
         self.segments = compaction.kept_segments(self._before.segments, until, self._records_bytes)
         start = self.segments[-1].frontier_after() if self.segments else Frontier()
         cutter = Cutter(self._pages(start, progress), start)
-        reader = _Reader(self._repository, self._at.deployment)
-        written = []
-        with reader:
-            for each in cutter.cut(self._folder, self._audience.recipients, allow_mixed=self._audience.allow_mixed):
-                reader.put(each)
-                written.append(each)
+        written = self._put(cutter)
         if cutter.frontier != self._at.frontier:
             raise Corrupt(f"the records up to position {until} do not have the Merkle root that the log's head says")
         self.segments += tuple(each.entry for each in written)
+        return written
+
+    def put_again(self, progress: Progress) -> list[Written]:
+        """Write some segments of earlier backups again that are not sealed to this audience, the first ones first.
+
+        Not all, so that little is lost if another run is faster.
+        """
+        stored = self._before.stored
+        stale = {e.sha256 for e in audience.stale(stored.manifest, self._audience.entries)} if stored else set()
+        found = next((number for number, entry in enumerate(self.segments) if entry.sha256 in stale), None)
+        if found is None:
+            return []
+        replaced = list(compaction.written_together(self.segments[found:], stale, self._records_bytes))
+        start = self.segments[found - 1].frontier_after() if found else Frontier()
+        cutter = Cutter(self._backed_up(start, replaced[-1].frontier_after(), progress), start)
+        written = self._put(cutter)
+        entries = tuple(each.entry for each in written)
+        self.segments = (*self.segments[:found], *entries, *self.segments[found + len(replaced) :])
+        return written
+
+    def _put(self, cutter: Cutter) -> list[Written]:
+        written = []
+        with _Reader(self._repository, self._at.deployment) as reader:
+            for each in cutter.cut(self._folder, self._audience.recipients, allow_mixed=self._audience.allow_mixed):
+                reader.put(each)
+                written.append(each)
         self.size_bytes += sum(each.entry.size_bytes for each in written)
         return written
 
     def _pages(self, start: Frontier, progress: Progress) -> Iterator[Page]:
         done, total = 0, self._at.position - start.size
-        for page in chain(self._written_again(start), self._new()):
+        for page in chain(self._backed_up(start, self._before.frontier), self._new()):
             yield page
             done += len(page.records)
             progress("backing up records", done, total)
@@ -84,15 +105,16 @@ class Draft:
     def _records_bytes(self, after: int, until: int) -> int:
         return event_table.size_bytes(self._session, after, until)
 
-    def _written_again(self, start: Frontier) -> Iterator[Page]:
-        """Yield the records of segments that are compacted; Corrupt if they are not those that were backed up."""
+    def _backed_up(self, start: Frontier, end: Frontier, progress: Progress = silent) -> Iterator[Page]:
+        """Yield the records of segments that are written again; Corrupt if they are not those that were backed up."""
         frontier = start.copy()
-        for page in paged(event_table.records(self._session, after=start.size, until=self._before.position)):
+        for page in paged(event_table.records(self._session, after=start.size, until=end.size)):
             frontier.extend(page.leaves)
             yield page
-        if frontier != self._before.frontier:
+            progress("sealing records again", frontier.size - start.size, end.size - start.size)
+        if frontier != end:
             raise Corrupt(
-                f"the records from position {start.size + 1} to {self._before.position} are not those that were backed "
+                f"the records from position {start.size + 1} to {end.size} are not those that were backed "
                 "up: `resurgam log verify` and `resurgam backup verify` tell on which side they were changed"
             )
 

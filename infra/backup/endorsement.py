@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from domain.errors import Corrupt, Usage, WrongKey
+from infra.backup import audience
 from infra.backup.age import AgeIdentity, fingerprint
 from infra.backup.manifest import EndorsementEntry, Manifest
 from infra.keys import base64_text
@@ -51,13 +52,22 @@ def from_text(text: str) -> EndorsementEntry:
 
 
 def check_identities(of: Manifest, identities: Sequence[AgeIdentity]) -> None:
-    """Raise WrongKey unless one of the identities is a recipient of this backup, naming who is."""
+    """Raise WrongKey unless each object of this backup is sealed to one of the identities, naming who opens it."""
     given = {fingerprint(identity.recipient) for identity in identities}
     recipients = [entry.fingerprint for entry in of.recipients]
-    if not given.intersection(recipients):
+    closed = audience.closed_to(of, given)
+    if len(closed) == len(of.objects()):
         raise WrongKey(
             f"{of.name} is encrypted to {', '.join(recipients)}, the identities given are {', '.join(sorted(given))}: "
             "find the identity file of one of its recipients"
+        )
+    if closed:
+        others = sorted({to.fingerprint for to in audience.recipients_of(of)[closed[0].sha256]})
+        raise WrongKey(
+            f"{of.name} is encrypted in part to others than the identities given, {', '.join(sorted(given))}: "
+            f"{closed[0].name(of.deployment)} and {len(closed) - 1} more objects were written when they were no "
+            f"recipients; find the identity file of {' or '.join(others)}, or, while the deployment lives, run "
+            "`resurgam backup rekey` there"
         )
 
 

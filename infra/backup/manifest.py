@@ -76,6 +76,13 @@ class RecipientEntry(Part):
     kind: Literal["mlkem768x25519", "x25519"]
 
 
+class AudienceEntry(Part):
+    """Objects of earlier backups, by their SHA-256, and to whom they are sealed; to nobody if that is not known."""
+
+    objects: Annotated[tuple[Hex, ...], Field(strict=False, min_length=1)]
+    recipients: Annotated[tuple[RecipientEntry, ...], Field(strict=False)]
+
+
 class EndorsementEntry(Part):
     """The word of an identity's holder for the signer."""
 
@@ -117,6 +124,7 @@ class Manifest(Document):
     checkpoint: str
     state_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
     recipients: Annotated[tuple[RecipientEntry, ...], Field(strict=False)]
+    audiences: Annotated[tuple[AudienceEntry, ...], Field(strict=False)] | None = None
     encryption: Encryption
     verifier: str
     endorsements: Annotated[tuple[EndorsementEntry, ...], Field(strict=False)] = ()
@@ -158,6 +166,7 @@ class Manifest(Document):
         if root != checkpoint.root:
             raise Corrupt(f"{self.name} has a checkpoint of another tree than its segments")
         self._check_keyring()
+        self._check_audiences()
 
     def _check_keyring(self) -> None:
         until = 0
@@ -167,6 +176,11 @@ class Manifest(Document):
             until = keyring.until
         if until > self.last:
             raise Corrupt(f"{self.name} has keys up to position {until}, beyond its last record {self.last}")
+
+    def _check_audiences(self) -> None:
+        listed = [sha256 for audience in self.audiences or () for sha256 in audience.objects]
+        if len(set(listed)) < len(listed) or not {entry.sha256 for entry in self.objects()}.issuperset(listed):
+            raise Corrupt(f"{self.name} says twice, or of what it does not name, to whom it is sealed")
 
 
 # The manifests of a chain have one signer, and list the same segments again and again.

@@ -11,10 +11,12 @@ from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
 from domain.release import RELEASE
 from infra.backup import manifest, memory
 from infra.backup.age import fingerprint, parse_recipient
+from infra.backup.audience import stale as stale_objects
+from infra.backup.audience import taken_over
 from infra.backup.continuation import Continuation, continue_from, find_newest
 from infra.backup.cutter import Written
 from infra.backup.draft import Audience, Draft
-from infra.backup.manifest import Encryption, Manifest, RecipientEntry
+from infra.backup.manifest import Encryption, KeyringEntry, Manifest, RecipientEntry
 from infra.backup.memory import Remembered
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Database
@@ -50,15 +52,17 @@ def run(
     progress: Progress = silent,
     *,
     begins_keyring: bool = False,
+    rekeys: bool = False,
 ) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
-    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. Raises Refused or
+    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. If it `rekeys`, some of
+    what is not sealed to the present recipients is written again, see infra.backup.rekeying. Raises Refused or
     Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names, and an encrypted
     temporary file.
     """
     for _ in range(ATTEMPTS):
-        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring)
+        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring, rekeys)
         if outcome is not None:
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
@@ -71,6 +75,7 @@ def _attempt(
     clock: Callable[[], str],
     progress: Progress,
     begins_keyring: bool,
+    rekeys: bool,
 ) -> Outcome | None:
     """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
     with database.read() as session:
@@ -84,7 +89,10 @@ def _attempt(
         before = continue_from(session, at, newest)
         audience = _audience(recipients(Snapshot(session, at.position)))
         stored = before.stored
-        is_due = begins_keyring or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
+        stale = stale_objects(stored.manifest, audience.entries) if rekeys and stored is not None else []
+        begins_keyring = begins_keyring or any(isinstance(entry, KeyringEntry) for entry in stale)
+        is_due = begins_keyring or bool(stale)
+        is_due = is_due or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
         if stored is not None and not is_due:
             if stored != last:
                 _remember(database, stored)
@@ -92,6 +100,8 @@ def _attempt(
         draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
         try:
             segments = draft.put_segments(progress)
+            if rekeys:
+                segments += draft.put_again(progress)
             keys = draft.put_keyring(root_key, is_base=begins_keyring)
         except Corrupt:
             if repository.manifest_names(at.deployment, since=before.sequence):
@@ -205,6 +215,9 @@ def _manifest(
         checkpoint=checkpoint.sign(stated, signer),
         state_digest=at.digest.to_bytes().hex(),
         recipients=audience.entries,
+        audiences=taken_over(
+            before.stored.manifest if before.stored else None, [*draft.segments, *draft.keyring], audience.entries
+        ),
         encryption=audience.encryption,
         verifier=str(signer.verifier),
         endorsements=remembered.endorsements,

@@ -23,7 +23,20 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "authenticate": ("authenticate", "Check a password or client secret, read from standard input."),
     "secret": ("secret", "Read sealed values."),
     "log": ("log", "Verify, prove and export the log."),
-    "key": ("key", "Make and inspect keys."),
+    "key": (None, "Make, inspect and check keys."),
+    "key generate": (
+        "key",
+        "Make an identity, which opens backups, and print the recipient that backups are encrypted to.",
+    ),
+    "key inspect": (
+        "key",
+        "Show the deployment's signer, root key id and backup recipients, or the recipients of an identity file.",
+    ),
+    "key endorse": (
+        "key",
+        "Vouch for a deployment's signer with an identity, or take such an endorsement into the deployment.",
+    ),
+    "key check": ("key_check", "Prove that an identity still opens the newest backup, also without the network."),
     "backup": (None, "Make, watch, list, verify, drill and prune backups."),
     "backup doctor": ("backup_doctor", "Try whether a place keeps what backups need, and say what it cannot promise."),
     "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),
@@ -37,6 +50,10 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "backup drill": (
         "backup_drill",
         "Recover a backup into a scratch store, compare it with what was backed up, and throw it away.",
+    ),
+    "backup rekey": (
+        "backup_rekey",
+        "Seal everything that the newest backup holds again, to the present recipients and to nobody else.",
     ),
     "backup prune": ("backup_prune", "Mark the backups that are no longer wanted, and delete what was marked before."),
     "backup kit": (

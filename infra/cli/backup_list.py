@@ -11,8 +11,9 @@ from infra.backup.age import AgeIdentity, read_identity_file
 from infra.backup.attestation import Judged
 from infra.backup.choice import Candidate
 from infra.backup.freshness import age_s
+from infra.backup.reach import Reaches
 from infra.backup.repository import Repository
-from infra.cli import duration, manifest, output, repository, settings, verified
+from infra.cli import duration, manifest, output, recipients, repository, settings, verified
 from infra.cli.options import Json, example, group
 from infra.cli.repository import Deployment, Identity, Location
 from infra.control_plane.clock import host_clock
@@ -58,9 +59,10 @@ def _listed(opened: Repository, candidate: Candidate, now: str, identities: tupl
         return {"deployment": deployment, "damage": candidate.damage, "backups": []}
     judged = list(freshness.judged(opened, deployment, identities))
     by = _verified_by(judged)
+    reaches = Reaches(opened)
     rows = [
-        {**manifest.described(stored.manifest), "verifiedBy": by[stored.manifest.sequence]}
-        for stored in opened.chain(deployment)
+        {**manifest.described(of), "verifiedBy": by[of.sequence]}
+        for of in reaches.passing(stored.manifest for stored in opened.chain(deployment))
     ]
     found = freshness.freshness(opened, deployment, now, identities)
     return {
@@ -69,6 +71,8 @@ def _listed(opened: Repository, candidate: Candidate, now: str, identities: tupl
         "verified": verified.described(found, now),
         "line": verified.line(found, now),
         "withoutWorth": verified.without_worth([one for one in judged if one.standing != "valid"]),
+        "recipients": recipients.described(reaches),
+        "recipientsNotKnown": reaches.not_known,
         "backups": rows,
     }
 
@@ -102,6 +106,8 @@ def _write_list(found: dict[str, Any], now: str, *, shows_all: bool) -> None:
     output.write_table(columns, [[row[column] for column in columns] for row in rows])
     if len(rows) < len(found["backups"]):
         output.write_text(f"{len(found['backups']) - len(rows)} more backups: --all shows them")
+    for line in recipients.advice(found["recipients"], found["recipientsNotKnown"]):
+        output.write_text(line)
     for one in found["withoutWorth"]:
         output.write_text(f"{one['standing']}: {one['name']}: {one['reason']}")
 

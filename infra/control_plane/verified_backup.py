@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.errors import Corrupt, Refused, Unavailable, WrongKey
-from infra.backup import attestation, memory, run
+from infra.backup import attestation, audience, memory, run
 from infra.backup.age import AgeIdentity, fingerprint
 from infra.backup.endorsement import Trust
 from infra.backup.rebuild import Limit
@@ -72,7 +72,7 @@ def make(
 def attest_drill(
     repository: Repository, report: Report, identities: Sequence[AgeIdentity], verified_at: str
 ) -> Attested:
-    """Attest what a drill proved, by the first of its identities that is a recipient of the backup.
+    """Attest what a drill proved, by the first of its identities that opens the whole backup.
 
     Without the right to write there is no attestation, which takes nothing from the drill.
     """
@@ -81,8 +81,10 @@ def attest_drill(
         return Attested(reason=reason)
     if report.plan.trust.reason == "FirstUse":
         return Attested(reason="nothing proves the signer; endorse it, or name it with --verifier")
-    recipients = {entry.fingerprint for entry in stored.manifest.recipients}
-    holder = next(identity for identity in identities if fingerprint(identity.recipient) in recipients)
+    holders = (one for one in identities if not audience.closed_to(stored.manifest, {fingerprint(one.recipient)}))
+    holder = next(holders, None)
+    if holder is None:
+        return Attested(reason="none of the identities opens the whole backup alone; `resurgam backup rekey` helps")
     data = attestation.of_manifest(stored, report.keys, verified_at, holder)
     try:
         return Attested(name=attestation.put(repository, stored, data))

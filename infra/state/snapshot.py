@@ -56,6 +56,15 @@ class Snapshot:
         )
         return (_resource(*row) for row in rows)
 
+    def ever_of_kind(self, kind: str) -> Iterator[tuple[int, int, State]]:
+        """Yield every version of a kind, oldest first, as (valid from, valid to, state), also of what is deleted."""
+        rows = self._session.stream(
+            "SELECT valid_from, valid_to, state FROM versions WHERE kind = ? AND +valid_from <= ? "
+            "AND length(state) > 0 ORDER BY valid_from",
+            (kind, self.position),
+        )
+        return ((valid_from, valid_to, decode(state, "a stored state")) for valid_from, valid_to, state in rows)
+
     def all(self) -> Iterator[Resource]:
         """See projections.view.View."""
         rows = self._session.stream(

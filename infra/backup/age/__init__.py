@@ -1,6 +1,6 @@
 """The age v1 file format: X25519 and post-quantum recipients, streamed in both directions."""
 
-from infra.backup.age.file import decrypt, encrypt, open_with_file_key
+from infra.backup.age.file import decrypt, encrypt, open_with_file_key, opens, read_header
 from infra.backup.age.header import FILE_KEY_BYTES, Stanza
 from infra.backup.age.hybrid import HybridIdentity, HybridRecipient
 from infra.backup.age.identity_file import format_identity, parse_identities, read_identity_file
@@ -39,8 +39,10 @@ __all__ = [
     "format_identity",
     "generate_identity",
     "open_with_file_key",
+    "opens",
     "parse_identities",
     "parse_identity",
     "parse_recipient",
+    "read_header",
     "read_identity_file",
 ]

@@ -1,5 +1,6 @@
 """Whole age v1 files: sealed to recipients, opened by an identity or by the file key itself."""
 
+import io
 import secrets
 from collections.abc import Sequence
 
@@ -48,6 +49,21 @@ def open_with_file_key(source: Readable, file_key: bytes) -> PayloadReader:
     buffered = Source(source)
     header.parse(buffered).authenticate(file_key)
     return PayloadReader(buffered, file_key)
+
+
+def read_header(source: Readable) -> bytes:
+    """The header of a file, which alone says who opens it; Corrupt if it is damaged."""
+    return header.parse(Source(source)).to_bytes()
+
+
+def opens(file_header: bytes, identity: Identity) -> bool:
+    """Whether an identity opens the file of this header; Corrupt if it is damaged."""
+    parsed = header.parse(Source(io.BytesIO(file_header)))
+    try:
+        parsed.authenticate(unwrap_file_key(parsed, [identity]))
+    except WrongKey:
+        return False
+    return True
 
 
 def unwrap_file_key(parsed: header.Header, identities: Sequence[Identity]) -> bytes:

@@ -54,6 +54,10 @@ class Header:
     authenticated: bytes
     mac: bytes
 
+    def to_bytes(self) -> bytes:
+        """The bytes that were read."""
+        return self.authenticated + b" " + encode_base64(self.mac) + b"\n"
+
     def authenticate(self, file_key: bytes) -> None:
         """Raise Corrupt unless this is the header that was written with this file key."""
         if not hmac.compare_digest(_mac(file_key, self.authenticated), self.mac):
@@ -63,7 +67,7 @@ class Header:
 def serialise(stanzas: Sequence[Stanza], file_key: bytes) -> bytes:
     """The header's bytes, with its MAC."""
     authenticated = _VERSION_LINE + b"".join(map(_serialise_stanza, stanzas)) + _MAC_MARK
-    header = authenticated + b" " + encode_base64(_mac(file_key, authenticated)) + b"\n"
+    header = Header(tuple(stanzas), authenticated, _mac(file_key, authenticated)).to_bytes()
     if len(header) > HEADER_BYTES_MAX:
         raise Usage(f"age header would exceed {HEADER_BYTES_MAX} bytes: name fewer recipients than {len(stanzas)}")
     return header

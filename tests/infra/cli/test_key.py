@@ -1,12 +1,16 @@
 """`resurgam key generate` and `key inspect`."""
 
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
+from domain.instant import from_microseconds, to_microseconds
 from infra.backup.age import fingerprint, read_identity_file
-from tests.infra.cli.command_line import CommandLine
+from infra.cli import key_check
+from infra.control_plane.clock import host_clock
+from tests.infra.cli.command_line import CommandLine, request
 
 
 @pytest.mark.parametrize(("options", "prefix"), [((), "age1pq1"), (("--classical",), "age1")])
@@ -51,3 +55,49 @@ def test_a_deployments_keys_are_shown_by_their_public_halves(installed_anywhere:
     assert shown["fingerprint"].startswith("SHA256:")
     assert len(shown["rootKey"]) == 16
     assert shown["recipients"] == []
+
+
+@pytest.fixture
+def backed_up(installed: CommandLine) -> CommandLine:
+    """A deployment with a backup in `backups` that `identity.txt` opens, and another identity."""
+    recipient = installed.done("key", "generate", "--output", "identity.txt").out.strip()
+    installed.done("key", "generate", "--output", "other.txt")
+    installed.record(request("AddBackupRecipient", name="safe", recipient=recipient))
+    installed.done("backup", "run", "--repository", "backups")
+    return installed
+
+
+def test_an_identity_is_checked_by_the_repository_and_without_it(backed_up: CommandLine) -> None:
+    here = ("key", "check", "--repository", "backups")
+    found = backed_up.done(*here, "--identity", "identity.txt", "--json").json
+    assert list(found["opened"].values()) == [found["objects"]]
+    assert found["signerTrust"] == "unproven"
+    assert backed_up(*here, "--identity", "other.txt").code == 7
+    saved = backed_up.done(*here, "--save", "saved", "--json").json
+    assert saved["saved"] == "saved"
+    assert backed_up(*here, "--save", "saved").code == 3
+    shutil.rmtree("backups")
+    Path("resurgam.db").unlink()
+    offline = ("key", "check", "--from", "saved", "--identity")
+    assert {**backed_up.done(*offline, "identity.txt", "--json").json, "ageSeconds": found["ageSeconds"]} == found
+    assert backed_up(*offline, "other.txt").code == 7
+    Path("saved").write_bytes(Path("saved").read_bytes()[:-9])
+    assert backed_up(*offline, "identity.txt").code == 6
+
+
+def test_an_old_backup_fails_a_check_that_asks_for_a_new_one(
+    backed_up: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = ("key", "check", "--repository", "backups", "--identity", "identity.txt", "--max-age")
+    backed_up.done(*check, "1d")
+    later = from_microseconds(to_microseconds(host_clock()) + 86_401 * 1_000_000)
+    monkeypatch.setattr(key_check, "host_clock", lambda: later)
+    assert backed_up(*check, "1d").code == 3
+    backed_up.done(*check, "2d")
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--from", "a"), ("--from", "a", "--save", "b"), ("--identity", "i", "--from", "a", "--save", "b")]
+)
+def test_a_check_of_nothing_is_refused(cli: CommandLine, options: tuple[str, ...]) -> None:
+    assert cli("key", "check", *options).code == 2
