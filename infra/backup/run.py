@@ -27,6 +27,9 @@ from projections.version import FOLD_GENERATION
 
 ATTEMPTS = 20
 
+SMALL_KEYRING_KEYS = 10_000
+"""A new base of so many keys, 600 KB, is written as often as keys are destroyed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -38,6 +41,10 @@ class Outcome:
     records: int
     size_bytes: int
     keys: int
+    is_new_base: bool = False
+    """Whether it wrote a new base of the keyring."""
+    holds_destroyed_keys: bool = False
+    """Whether a keyring file of the manifest holds a key that was destroyed since: a new base is due, and put off."""
     keyring_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """The file keys of the keyring files that it wrote, by SHA-256; kept nowhere else (docs/decisions/0014…)."""
 
@@ -50,15 +57,17 @@ def run(
     progress: Progress = silent,
     *,
     begins_keyring: bool = False,
+    spares_keyring: bool = False,
 ) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
-    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. Raises Refused or
+    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. So there is once keys
+    were destroyed that the last one's files hold, unless it `spares_keyring` because of its size. Raises Refused or
     Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names, and an encrypted
     temporary file.
     """
     for _ in range(ATTEMPTS):
-        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring)
+        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring, spares_keyring)
         if outcome is not None:
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
@@ -71,6 +80,7 @@ def _attempt(
     clock: Callable[[], str],
     progress: Progress,
     begins_keyring: bool,
+    spares_keyring: bool,
 ) -> Outcome | None:
     """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
     with database.read() as session:
@@ -84,15 +94,18 @@ def _attempt(
         before = continue_from(session, at, newest)
         audience = _audience(recipients(Snapshot(session, at.position)))
         stored = before.stored
-        is_due = begins_keyring or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
+        draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
+        holds_destroyed_keys = draft.holds_destroyed_keys()
+        spares_keyring = spares_keyring and sum(entry.keys for entry in before.keyring) > SMALL_KEYRING_KEYS
+        is_base = begins_keyring or (holds_destroyed_keys and not spares_keyring)
+        is_due = is_base or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
         if stored is not None and not is_due:
             if stored != last:
                 _remember(database, stored)
-            return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0)
-        draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
+            return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0, holds_destroyed_keys=holds_destroyed_keys)
         try:
             segments = draft.put_segments(progress)
-            keys = draft.put_keyring(root_key, is_base=begins_keyring)
+            keys = draft.put_keyring(root_key, is_base=is_base)
         except Corrupt:
             if repository.manifest_names(at.deployment, since=before.sequence):
                 return None  # what a run puts that has lost already, may be pruned before it is read back
@@ -110,7 +123,18 @@ def _attempt(
             return None
     _remember(database, written)
     new = at.position - before.position
-    return Outcome(stated, written.sha256, True, new, draft.size_bytes, keys, draft.keyring_keys)
+    is_new_base = stated.keyring[0].sequence == stated.sequence
+    return Outcome(
+        manifest=stated,
+        sha256=written.sha256,
+        is_new=True,
+        records=new,
+        size_bytes=draft.size_bytes,
+        keys=keys,
+        is_new_base=is_new_base,
+        holds_destroyed_keys=holds_destroyed_keys and not is_new_base,
+        keyring_keys=draft.keyring_keys,
+    )
 
 
 def _is_followed(repository: Repository, written: Stored) -> bool:
