@@ -81,6 +81,8 @@ class Report:
     beyond: rebuild.Beyond
     keys: int
     """How many live keys the backup's keyring holds."""
+    keyring_sequence: int = 0
+    """The number of the manifest whose keyring that is: a newer one if its own was superseded and is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Proven:
             rebuilt.lost,
             rebuilt.beyond,
             len(self.keys.live),
+            self.keys.sequence,
         )
 
 
