@@ -12,10 +12,6 @@ from infra.backup.manifest import KeyringEntry, SegmentEntry
 KEYRINGS_MIN = 8
 """Fewer keyring files are not worth compaction."""
 
-BASE_RUNS_MIN = 64
-KEYS_PER_RUN = 100
-"""How many keys of the next base each run pays for."""
-
 
 def kept_segments(
     segments: Sequence[SegmentEntry], until: int, size_bytes: Callable[[int, int], int]
@@ -53,12 +49,13 @@ def written_together(
         yield entry
 
 
-def kept_keyrings(keyrings: Sequence[KeyringEntry], changed: int, sequence: int) -> tuple[KeyringEntry, ...]:
+def kept_keyrings(keyrings: Sequence[KeyringEntry], changed: int) -> tuple[KeyringEntry, ...]:
     """Return the first of the keyring files, upon which the next one builds; none if it is to be a base.
 
-    `changed` keys were added or shredded after them; `sequence` is the next manifest's.
+    `changed` keys were added or shredded after them. A base costs as much as there are keys, and follows changes of
+    half that much. That shredded keys ask for one sooner is not decided here.
     """
-    if _is_base_due(keyrings, changed, sequence):
+    if not keyrings or sum(entry.keys for entry in keyrings[1:]) > 1_000 + keyrings[0].keys // 2:
         return ()
     kept = len(keyrings)
     if kept < KEYRINGS_MIN:
@@ -67,17 +64,3 @@ def kept_keyrings(keyrings: Sequence[KeyringEntry], changed: int, sequence: int)
         kept -= 1
         changed += keyrings[kept].keys
     return tuple(keyrings[:kept])
-
-
-def _is_base_due(keyrings: Sequence[KeyringEntry], changed: int, sequence: int) -> bool:
-    """Whether the next file is to be a base: it leaves out what was shredded since the last one.
-
-    A base costs as much as there are keys. It follows changes of half that much, or as many runs as pay for it.
-    """
-    if not keyrings:
-        return True
-    base, *deltas = keyrings
-    if sum(entry.keys for entry in deltas) > 1_000 + base.keys // 2:
-        return True
-    is_paid = sequence - base.sequence >= max(BASE_RUNS_MIN, base.keys // KEYS_PER_RUN)
-    return is_paid and (changed > 0 or bool(deltas))

@@ -121,6 +121,10 @@ class Draft:
     def _new(self) -> Iterator[Page]:
         return paged(event_table.records(self._session, after=self._before.position, until=self._at.position))
 
+    def holds_destroyed_keys(self) -> bool:
+        """Whether a file of the keyring still holds a key that was shredded since."""
+        return any(keyring.holds_destroyed(self._session, entry.after, entry.until) for entry in self.keyring)
+
     def put_keyring(self, root_key: RootKey, *, is_base: bool = False) -> int:
         """Write the keys that changed since the last keyring, and what is compacted with them; returns how many did.
 
@@ -129,7 +133,7 @@ class Draft:
         until = self._at.position
         after = self.keyring[-1].until if self.keyring else 0
         changed = keyring.count_changed(self._session, after, until)
-        kept = () if is_base else compaction.kept_keyrings(self.keyring, changed, self._before.sequence)
+        kept = () if is_base else compaction.kept_keyrings(self.keyring, changed)
         if kept and not changed:
             return 0
         entry = self._put_keyring(kept[-1].until if kept else 0, until, root_key)

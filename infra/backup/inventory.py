@@ -16,7 +16,10 @@ from projections.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A manifest that is there; `missing` is the name of an object that it names and that is not, if there is one."""
+    """A manifest that is there.
+
+    `missing` is the name of an object that it names, that is not there, and that no statement allows to be missing.
+    """
 
     link: Link
     backup: Backup
@@ -49,7 +52,8 @@ class Inventory:
     """What is there. The objects were listed before the manifests, and those before their greatest number.
 
     `uses` are by SHA-256, `unnamed_sizes` those of objects that no manifest names. `void` are numbers at manifests'
-    names that carry no manifest. `statements` are the valid ones, newest first.
+    names that carry no manifest. `statements` are the valid ones, newest first; keyring files with a number less than
+    `missable_keyrings` may be missing.
     """
 
     newest: Stored
@@ -61,6 +65,7 @@ class Inventory:
     unnamed_sizes: Mapping[str, int]
     statements: Sequence[PruneStatement]
     statement_number: int
+    missable_keyrings: int
 
     @property
     def anchor(self) -> int:
@@ -100,8 +105,11 @@ def read(repository: Repository, deployment: str, progress: Progress) -> Invento
     attested = attested_sequences(repository, deployment)
     newest, manifests = None, dict[int, Present]()
     total = len(repository.manifest_names(deployment))
+    statements = PruneStatements(repository, deployment)
     for newest in repository.chain(deployment):
         found = newest.manifest
+        if not manifests:
+            uses.missable_keyrings = statements.missable_keyrings(found)
         attested_by = attested.get(found.sequence, frozenset())
         backup = Backup(found.sequence, found.created_at, found.recorded_at, attested_by)
         missing = uses.add(found.sequence, found.objects())
@@ -121,6 +129,7 @@ def read(repository: Repository, deployment: str, progress: Progress) -> Invento
         unnamed_sizes=dict(_sizes(repository, (name for name in objects if uses.is_unnamed(name)))),
         statements=list(statements.valid(newest.manifest)),
         statement_number=max((layout.prune_sequence(name) or 0 for name in statements.names), default=0),
+        missable_keyrings=statements.missable_keyrings(newest.manifest),
     )
 
 
@@ -148,6 +157,7 @@ class _Uses:
         self._deployment = deployment
         self._listed = frozenset(listed)
         self.by_sha256: dict[str, Use] = {}
+        self.missable_keyrings = 0
 
     def add(self, sequence: int, entries: Sequence[SegmentEntry | KeyringEntry]) -> str:
         """Take note of what the next manifest names, and return the name of an object that is missing."""
@@ -159,7 +169,8 @@ class _Uses:
                 use = Use(name, entry.size_bytes, self._is_there(name), sequence, sequence)
                 self.by_sha256[entry.sha256] = use
             use.last = sequence
-            if not use.is_there:
+            may_be_missing = isinstance(entry, KeyringEntry) and entry.sequence < self.missable_keyrings
+            if not use.is_there and not may_be_missing:
                 missing = missing or use.name
         return missing
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from domain.errors import Corrupt
-from infra.backup import lines_file
+from infra.backup import lines_file, superseding
 from infra.backup.lines_file import Opener
 from infra.backup.manifest import KeyringEntry, Manifest
 from infra.backup.repository import Repository
@@ -23,10 +23,14 @@ _Key = tuple[str, bytes | None, int, int]
 
 @dataclass(slots=True)
 class Contents:
-    """The keys at the end of a chain: key id -> (key, added at) of live ones, (added at, shredded at) of others."""
+    """The keys at the end of a chain: key id -> (key, added at) of live ones, (added at, shredded at) of others.
+
+    `sequence` is the number of the manifest whose keyring it is.
+    """
 
     live: dict[str, tuple[DataKey, int]] = field(default_factory=dict)
     shredded: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sequence: int = 0
 
     def wrapped(self, root_key: RootKey) -> Iterator[WrappedKey]:
         """Yield the rows of a new store's keyring, wrapped by its root key."""
@@ -49,9 +53,13 @@ def lines(keys: Iterable[WrappedKey], root_key: RootKey, after: int, until: int)
 
 
 def read_all(repository: Repository, of: Manifest, opener_of: OpenerOf) -> Contents:
-    """Return the keys that a backup holds; Corrupt unless every file is as its manifest says."""
-    contents = Contents()
-    for entry in of.keyring:
+    """Return the keys of a backup; Corrupt unless every file is as its manifest says.
+
+    If its own keyring was superseded and is gone, the newest one serves: keys are only added or shredded.
+    """
+    serving = superseding.serving(repository, of)
+    contents = Contents(sequence=serving.sequence)
+    for entry in serving.keyring:
         apply(contents, repository.get_object(of.deployment, entry), opener_of(entry.sha256), entry)
     return contents
 

@@ -9,6 +9,7 @@ LINES_SUFFIX = ".jsonl.zst.age"
 SEQUENCE_MAX = 10**19 - 1
 """The greatest number that a manifest's name can hold."""
 
+_KEYRING = re.compile(r"[0-9a-f-]{36}/keyrings/(?P<sequence>[0-9]{19})-[0-9a-f]{64}" + re.escape(LINES_SUFFIX))
 _PRUNE = re.compile(r"[0-9a-f-]{36}/prunes/(?P<sequence>[0-9]{19})\.json")
 _MANIFEST = re.compile(r"[0-9a-f-]{36}/manifests/(?P<sequence>[0-9]{19})\.json")
 _OBJECT = re.compile(
@@ -26,6 +27,12 @@ def segment(deployment: str, first: int, last: int, sha256: str) -> str:
 def keyring(deployment: str, sequence: int, sha256: str) -> str:
     """Return the name of a keyring."""
     return f"{deployment}/keyrings/{sequence:019d}-{sha256}{LINES_SUFFIX}"
+
+
+def keyring_sequence(name: str) -> int | None:
+    """Return the sequence of the manifest that a keyring was written for; None if it is no keyring's name."""
+    match = _KEYRING.fullmatch(name)
+    return int(match["sequence"]) if match else None
 
 
 def manifests(deployment: str) -> str:

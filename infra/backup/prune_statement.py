@@ -90,12 +90,18 @@ class PruneStatement(Document):
     gaps: Annotated[tuple[Gap, ...], Field(strict=False)]
     manifests: Annotated[tuple[Number, ...], Field(strict=False)]
     objects: Annotated[tuple[ObjectName, ...], Field(strict=False)]
+    keyrings_before: Number | None = None
     verifier: str
 
     @property
     def name(self) -> str:
         """The name of the statement's object."""
         return layout.prune(self.deployment, self.sequence)
+
+    @property
+    def missable_keyrings(self) -> int:
+        """The number before which a manifest's keyring files may be missing."""
+        return self.keyrings_before or 0
 
     def signer(self) -> Verifier:
         """Return the verifier that the statement claims."""
@@ -115,6 +121,10 @@ class PruneStatement(Document):
             end = gap.last
         if end >= self.newest:
             raise Corrupt(f"{self.name} has the gap {gap.first}-{end}, with the newest manifest {self.newest}")
+        if self.missable_keyrings > self.newest:
+            raise Corrupt(
+                f"{self.name} supersedes keyrings before {self.keyrings_before}, with the newest manifest {self.newest}"
+            )
         for name in self.objects:
             if layout.deployment_of(name) != self.deployment or not layout.is_prunable(name):
                 raise Corrupt(f"{self.name} marks {name}, which no backup of this deployment names")

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from domain.errors import Conflict, Corrupt, NotFound, ResurgamError
 from domain.instant import to_datetime
 from domain.release import RELEASE
-from infra.backup import inventory, layout, memory, prune_statement, retention
+from infra.backup import inventory, layout, memory, prune_statement, retention, superseding
 from infra.backup.continuation import find_newest
 from infra.backup.inventory import Inventory
 from infra.backup.prune_statement import MARKS_MAX, Gap, Gaps, PruneStatement, gaps_between
 from infra.backup.repository import Repository
 from infra.backup.retention import Policy, Reason
 from infra.backup.stores.store import Store
+from infra.backup.superseding import KEYRING_GRACE
 from infra.database.session import Database
 from infra.keys.root_key import RootKey
 from infra.keys.signer import Signer
@@ -31,7 +32,7 @@ class Plan:
     """What a prune is about to do.
 
     `unwanted…` is all that is there and not kept; of this, `marked…` is marked now, and what the statements in `due`
-    marked is deleted now.
+    marked is deleted now. `superseded` are keyring files, and until when they stay if a kept manifest names them.
     """
 
     found: Inventory
@@ -42,6 +43,9 @@ class Plan:
     marked_manifests: Sequence[int]
     marked_objects: Sequence[str]
     due: Sequence[PruneStatement]
+    superseded: Mapping[str, datetime]
+    missable_keyrings: int
+    now: str
 
     @property
     def due_manifests(self) -> list[int]:
@@ -55,11 +59,22 @@ class Plan:
         anchor = self.found.anchor
         standing = [n for n in self.found.manifests if n not in deleted and (n != anchor or n in self.kept)]
         marked = {name for statement in self.due for name in statement.objects}
-        return sorted(name for name in self.unwanted_objects & marked if not self.found.is_used(name, standing))
+        return sorted(
+            name
+            for name in self.unwanted_objects & marked
+            if name in self.outlived_keyrings or not self.found.is_used(name, standing)
+        )
+
+    @property
+    def outlived_keyrings(self) -> frozenset[str]:
+        """The superseded keyring files whose own grace is over: they go whatever is kept."""
+        return frozenset(name for name, until in self.superseded.items() if until <= to_datetime(self.now))
 
     @property
     def is_stated(self) -> bool:
         """Whether a new statement is to be written: one that is carried out is never the only one that knows a gap."""
+        if self.missable_keyrings > self.found.missable_keyrings:
+            return True
         is_newest_due = bool(self.due) and self.due[0] is self.found.statements[0] and self.is_left(self.due[0], set())
         return bool(self.marked_manifests or self.marked_objects) or is_newest_due
 
@@ -87,6 +102,8 @@ class Outcome:
     deleted_manifests: Sequence[int]
     deleted_objects: Sequence[str]
     failures: Sequence[Failure]
+    swept: int = 0
+    """How many temporary files of crashed writers were removed."""
 
 
 def prune(
@@ -97,6 +114,7 @@ def prune(
     grace: timedelta,
     clock: Callable[[], str],
     *,
+    keyring_grace: timedelta = KEYRING_GRACE,
     is_dry_run: bool = False,
     progress: Progress = silent,
 ) -> Outcome:
@@ -112,7 +130,7 @@ def prune(
         find_newest(repository, known, signer.verifier, last)
         found = inventory.read(repository, known.deployment, progress)
         now = clock()
-        planned = plan(found, policy, grace, now)
+        planned = plan(found, policy, grace, now, keyring_grace)
         if is_dry_run:
             manifests = planned.due_manifests
             return Outcome(planned, None, manifests, planned.due_objects(frozenset(manifests)), ())
@@ -125,7 +143,9 @@ def prune(
     raise Conflict(f"other prunes were faster {ATTEMPTS} times in a row: run it again when they are done")
 
 
-def plan(found: Inventory, policy: Policy, grace: timedelta, now: str) -> Plan:
+def plan(
+    found: Inventory, policy: Policy, grace: timedelta, now: str, keyring_grace: timedelta = KEYRING_GRACE
+) -> Plan:
     """Decide what is kept, marked and due; Refused if the clock is wrong, Corrupt if a kept backup lacks an object."""
     allowed = Gaps(found.statements[0].gaps if found.statements else ())
     kept = retention.kept(policy, [found.manifests[n].backup for n in _candidates(found, allowed)], now)
@@ -140,7 +160,8 @@ def plan(found: Inventory, policy: Policy, grace: timedelta, now: str) -> Plan:
     manifests += [n for n in void if n not in marked_before][: MARKS_MAX - len(manifests)]
     objects_before = {name for statement in found.statements for name in statement.objects}
     needing = sorted(kept)
-    unneeded = [name for name in found.objects if not found.is_used(name, needing)]
+    superseded = {name: since + keyring_grace for name, since in superseding.superseded(found, now).items()}
+    unneeded = [name for name in found.objects if name in superseded or not found.is_used(name, needing)]
     objects = [name for name in unneeded if name not in objects_before][: MARKS_MAX - len(manifests)]
     return Plan(
         found=found,
@@ -151,7 +172,16 @@ def plan(found: Inventory, policy: Policy, grace: timedelta, now: str) -> Plan:
         marked_manifests=sorted(manifests),
         marked_objects=sorted(objects),
         due=[statement for statement in found.statements if _is_due(statement, found, grace, now)],
+        superseded=superseded,
+        missable_keyrings=_missable_keyrings(found, superseded),
+        now=now,
     )
+
+
+def _missable_keyrings(found: Inventory, superseded: Iterable[str]) -> int:
+    """Return the number before which keyring files may be missing from now on; it never falls."""
+    numbers = [number for name in superseded if (number := layout.keyring_sequence(name)) is not None]
+    return max([found.missable_keyrings, *(number + 1 for number in numbers)])
 
 
 def _check_whole(found: Inventory, kept: Iterable[int]) -> None:
@@ -200,6 +230,7 @@ def _statement(planned: Plan, now: str, signer: Signer) -> PruneStatement:
         gaps=tuple(planned.gaps),
         manifests=tuple(planned.marked_manifests),
         objects=tuple(planned.marked_objects),
+        keyrings_before=planned.missable_keyrings or None,
         verifier=str(signer.verifier),
     )
 
@@ -234,7 +265,8 @@ def _carry_out(
     for old in planned.found.statements[1 if statement else 2 :]:
         if not planned.is_left(old, gone):
             removal.delete(old.name)
-    return Outcome(planned, statement.sequence if statement else None, manifests, objects, removal.failures)
+    swept = removal.sweep()
+    return Outcome(planned, statement.sequence if statement else None, manifests, objects, removal.failures, swept)
 
 
 def _forget_keys(database: Database, planned: Plan, deleted: Set[str]) -> None:
@@ -275,3 +307,11 @@ class _Removal:
             return False
         self._failed_in_a_row = 0
         return True
+
+    def sweep(self) -> int:
+        """Remove what crashed writers left of objects that nobody saw; return how many there were."""
+        try:
+            return self._store.sweep()
+        except ResurgamError as error:
+            self.failures.append(Failure("temporary files", str(error)))
+            return 0

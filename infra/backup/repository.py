@@ -197,6 +197,11 @@ class PruneStatements:
         newest = next(self.valid(of), None)
         return Gaps(newest.gaps if newest else ())
 
+    def missable_keyrings(self, of: Manifest) -> int:
+        """Return the number before which keyring files may be missing."""
+        newest = next(self.valid(of), None)
+        return newest.missable_keyrings if newest else 0
+
     def is_outdated(self) -> bool:
         """Whether there are other ones by now."""
         return self._listed() != self.names

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from domain.backup_recipient import BackupRecipient, recipients
 from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
@@ -29,6 +30,9 @@ from projections.version import FOLD_GENERATION
 
 ATTEMPTS = 20
 
+SMALL_KEYRING_KEYS = 10_000
+"""A new base of so many keys, 600 KB, is written as often as keys are destroyed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -40,8 +44,20 @@ class Outcome:
     records: int
     size_bytes: int
     keys: int
+    is_new_base: bool = False
+    """Whether it wrote a new base of the keyring."""
+    holds_destroyed_keys: bool = False
+    """Whether a keyring file of the manifest holds a key that was destroyed since: a new base is due, and put off."""
     keyring_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """The file keys of the keyring files that it wrote, by SHA-256; kept nowhere else (docs/decisions/0014…)."""
+
+
+class _Wanted(NamedTuple):
+    """What `run` says of its flags."""
+
+    begins_keyring: bool
+    rekeys: bool
+    spares_keyring: bool
 
 
 def run(
@@ -53,16 +69,19 @@ def run(
     *,
     begins_keyring: bool = False,
     rekeys: bool = False,
+    spares_keyring: bool = False,
 ) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
-    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. If it `rekeys`, some of
-    what is not sealed to the present recipients is written again, see infra.backup.rekeying. Raises Refused or
+    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. So there is once keys
+    were destroyed that the last one's files hold, unless it `spares_keyring` because of its size. If it `rekeys`, some
+    of what is not sealed to the present recipients is written again, see infra.backup.rekeying. Raises Refused or
     Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names, and an encrypted
     temporary file.
     """
+    wanted = _Wanted(begins_keyring, rekeys, spares_keyring)
     for _ in range(ATTEMPTS):
-        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring, rekeys)
+        outcome = _attempt(database, root_key, repository, clock, progress, wanted)
         if outcome is not None:
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
@@ -74,8 +93,7 @@ def _attempt(
     repository: Repository,
     clock: Callable[[], str],
     progress: Progress,
-    begins_keyring: bool,
-    rekeys: bool,
+    wanted: _Wanted,
 ) -> Outcome | None:
     """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
     with database.read() as session:
@@ -89,20 +107,21 @@ def _attempt(
         before = continue_from(session, at, newest)
         audience = _audience(recipients(Snapshot(session, at.position)))
         stored = before.stored
-        stale = stale_objects(stored.manifest, audience.entries) if rekeys and stored is not None else []
-        begins_keyring = begins_keyring or any(isinstance(entry, KeyringEntry) for entry in stale)
-        is_due = begins_keyring or bool(stale)
-        is_due = is_due or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
+        stale = stale_objects(stored.manifest, audience.entries) if wanted.rekeys and stored is not None else []
+        draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
+        holds_destroyed_keys = draft.holds_destroyed_keys()
+        is_base = wanted.begins_keyring or any(isinstance(entry, KeyringEntry) for entry in stale)
+        is_base = is_base or (holds_destroyed_keys and not (wanted.spares_keyring and _is_large(before)))
+        is_due = is_base or bool(stale) or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
         if stored is not None and not is_due:
             if stored != last:
                 _remember(database, stored)
-            return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0)
-        draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
+            return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0, holds_destroyed_keys=holds_destroyed_keys)
         try:
             segments = draft.put_segments(progress)
-            if rekeys:
+            if wanted.rekeys:
                 segments += draft.put_again(progress)
-            keys = draft.put_keyring(root_key, is_base=begins_keyring)
+            keys = draft.put_keyring(root_key, is_base=is_base)
         except Corrupt:
             if repository.manifest_names(at.deployment, since=before.sequence):
                 return None  # what a run puts that has lost already, may be pruned before it is read back
@@ -120,7 +139,22 @@ def _attempt(
             return None
     _remember(database, written)
     new = at.position - before.position
-    return Outcome(stated, written.sha256, True, new, draft.size_bytes, keys, draft.keyring_keys)
+    is_new_base = stated.keyring[0].sequence == stated.sequence
+    return Outcome(
+        manifest=stated,
+        sha256=written.sha256,
+        is_new=True,
+        records=new,
+        size_bytes=draft.size_bytes,
+        keys=keys,
+        is_new_base=is_new_base,
+        holds_destroyed_keys=holds_destroyed_keys and not is_new_base,
+        keyring_keys=draft.keyring_keys,
+    )
+
+
+def _is_large(before: Continuation) -> bool:
+    return sum(entry.keys for entry in before.keyring) > SMALL_KEYRING_KEYS
 
 
 def _is_followed(repository: Repository, written: Stored) -> bool:

@@ -20,19 +20,26 @@ EXPIRY_S = 3_600.0
 EXPIRY_TOLD_S = 86_400.0
 """How often it is told, if nothing about it changes."""
 EXPIRY_DELAY_S = 60.0
+KEYRING_S = 3_600.0
+"""How long a new base of a large keyring may wait after the last one; once keys were destroyed, one is due."""
 LOOK_S = 1.0
 """How often a verification that is under way is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """A backup: up to `position` everything is in the repository, and was read back. `is_new` if it wrote anything."""
+    """A backup: up to `position` everything is in the repository, and was read back. `is_new` if it wrote anything.
+
+    It may have begun its keyring anew, or put that off: then its keyring files still hold keys that were destroyed.
+    """
 
     sequence: int
     position: int
     records: int
     size_bytes: int
     is_new: bool
+    is_new_keyring: bool = False
+    holds_destroyed_keys: bool = False
 
 
 class Source(Protocol):
@@ -41,8 +48,11 @@ class Source(Protocol):
     def position(self) -> int:
         """Return the last position of the log; takes no longer with a longer log."""
 
-    def ship(self) -> Shipped:
-        """Back up whatever is new; raises Stopped if it was told to stop before it came to its manifest."""
+    def ship(self, *, spares_keyring: bool) -> Shipped:
+        """Back up whatever is new; raises Stopped if it was told to stop before it came to its manifest.
+
+        If it `spares_keyring`, no large one is begun anew because keys were destroyed.
+        """
 
     def verified_age_s(self) -> int | None:
         """Return how old the newest verified backup is; None if there is none, or nobody can tell."""
@@ -184,6 +194,8 @@ class Watch:
         self._verifying = _Duty("verifying", Backoff(VERIFYING_DELAY_S, VERIFYING_DELAY_MAX_S), listener, now_s)
         self._expiry = _Duty("looking at what runs out", Backoff(EXPIRY_DELAY_S, EXPIRY_S), listener, now_s)
         self._shipped: int | None = None
+        self._holds_destroyed_keys = False
+        self._keyring_due_s = now_s()
         self._is_verifying = False
         self._told: frozenset[Expiry] = frozenset()
         self._told_s = -EXPIRY_TOLD_S
@@ -226,13 +238,17 @@ class Watch:
     def _ship(self) -> None:
         try:
             position = self._source.position()
-            if self._shipped != position:
-                backup = self._source.ship()
+            spares_keyring = self._now_s() < self._keyring_due_s
+            if self._shipped != position or (self._holds_destroyed_keys and not spares_keyring):
+                backup = self._source.ship(spares_keyring=spares_keyring)
                 if self._shipped is None:
                     self._verifying.due_s = self._now_s() + self._until_verification_s()
                 if backup.is_new or self._shipped is None:
                     self._listener.shipped(backup)
                 self._shipped = backup.position
+                self._holds_destroyed_keys = backup.holds_destroyed_keys
+                if backup.is_new_keyring:
+                    self._keyring_due_s = self._now_s() + KEYRING_S
         except ResurgamError as error:
             if self._shipped is None and not isinstance(error, Unavailable):
                 raise

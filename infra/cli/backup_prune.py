@@ -48,6 +48,12 @@ def prune(
         str | None,
         typer.Option(metavar="AGE", help="How long what is marked stays: 24h, 2d.", show_default=False),
     ] = None,
+    keyring_grace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AGE", help="How long a keyring stays that a newer one replaced: 14d.", show_default=False
+        ),
+    ] = None,
     is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
     as_json: Json = False,
     location: Location = None,
@@ -57,6 +63,7 @@ def prune(
     """Mark the backups that are no longer wanted, and delete what was marked before.
 
     Kept is what any rule keeps, 14 days if nothing is said, always the newest backup, and all that a kept one needs.
+    Keyrings that a newer one replaced go after a grace of their own, so that destroyed keys do, whatever is kept.
     """
     chosen = settings.load(
         store=store,
@@ -68,12 +75,22 @@ def prune(
         keep_weekly=keep_weekly,
         keep_monthly=keep_monthly,
         prune_grace=grace,
+        keyring_grace=keyring_grace,
     )
-    waits = _grace(chosen.prune_grace)
+    waits = _grace(chosen.prune_grace, "--grace")
+    keyrings_wait = _grace(chosen.keyring_grace, "--keyring-grace")
     target = repository.opened(chosen)
     with storage.unlocked(chosen) as (database, root_key), progress.shown(as_json=as_json) as heard:
         outcome = pruning.prune(
-            database, root_key, target, _policy(chosen), waits, host_clock, is_dry_run=is_dry_run, progress=heard
+            database,
+            root_key,
+            target,
+            _policy(chosen),
+            waits,
+            host_clock,
+            keyring_grace=keyrings_wait,
+            is_dry_run=is_dry_run,
+            progress=heard,
         )
     answer = _described(outcome, waits, is_dry_run=is_dry_run)
     if as_json:
@@ -93,10 +110,10 @@ def _policy(chosen: Settings) -> Policy:
     return Policy(chosen.keep_days, chosen.keep_last, chosen.keep_daily, chosen.keep_weekly, chosen.keep_monthly)
 
 
-def _grace(text: str) -> timedelta:
-    seconds = duration.parse(text, "--grace")
+def _grace(text: str, option: str) -> timedelta:
+    seconds = duration.parse(text, option)
     if seconds > REACH_DAYS_MAX * 86_400:
-        raise Usage(f"--grace {text} is longer than a century")
+        raise Usage(f"{option} {text} is longer than a century")
     return timedelta(seconds=seconds)
 
 
@@ -118,7 +135,9 @@ def _described(outcome: Outcome, grace: timedelta, *, is_dry_run: bool) -> dict[
         "statement": outcome.statement,
         "deleted": _counted(outcome, outcome.deleted_manifests, outcome.deleted_objects),
         "waiting": _waiting(outcome, grace),
+        "supersededKeyrings": _superseded(outcome),
         "notDeleted": len(outcome.failures),
+        "sweptTemporaryFiles": outcome.swept,
     }
 
 
@@ -127,9 +146,22 @@ def _waiting(outcome: Outcome, grace: timedelta) -> dict[str, object]:
     plan = outcome.plan
     waiting = [s for s in plan.found.statements if s not in plan.due and plan.is_left(s, set())]
     manifests = plan.unwanted_manifests.intersection(n for s in waiting for n in s.manifests)
-    objects = plan.unwanted_objects.intersection(name for s in waiting for name in s.objects)
+    objects = plan.unwanted_objects.intersection(name for s in waiting for name in s.objects).difference(
+        plan.superseded
+    )
     until = min((from_datetime(to_datetime(s.marked_at) + grace) for s in waiting), default=None)
     return {**_counted(outcome, sorted(manifests), sorted(objects)), "until": until}
+
+
+def _superseded(outcome: Outcome) -> dict[str, object]:
+    """Return what kept backups name of replaced keyrings, and until when the first of them stays at least."""
+    left = {name: until for name, until in outcome.plan.superseded.items() if name not in outcome.deleted_objects}
+    until = min(left.values(), default=None)
+    return {
+        "objects": len(left),
+        "sizeBytes": outcome.plan.found.size_bytes((), left),
+        "until": from_datetime(until) if until else None,
+    }
 
 
 def _counted(outcome: Outcome, manifests: Sequence[int], objects: Iterable[str]) -> dict[str, object]:

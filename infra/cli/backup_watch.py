@@ -96,15 +96,25 @@ class _Source:
         with self._database.read() as session:
             return head.read_open(session).position
 
-    def ship(self) -> Shipped:
+    def ship(self, *, spares_keyring: bool) -> Shipped:
         try:
-            outcome = run.run(self._database, self._root_key, self._repository(), host_clock)
+            outcome = run.run(
+                self._database, self._root_key, self._repository(), host_clock, spares_keyring=spares_keyring
+            )
         except ResurgamError:
             self._opened = None
             raise
         self._is_new = False
         of = outcome.manifest
-        return Shipped(of.sequence, of.last, outcome.records, outcome.size_bytes, outcome.is_new)
+        return Shipped(
+            of.sequence,
+            of.last,
+            outcome.records,
+            outcome.size_bytes,
+            outcome.is_new,
+            outcome.is_new_base,
+            outcome.holds_destroyed_keys,
+        )
 
     def verified_age_s(self) -> int | None:
         with self._database.read() as session:

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     keep_weekly: int = Field(default=0, ge=0)
     keep_monthly: int = Field(default=0, ge=0)
     prune_grace: str = "24h"
+    keyring_grace: str = "14d"
 
     @classmethod
     def settings_customise_sources(

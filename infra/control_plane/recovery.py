@@ -77,6 +77,8 @@ class Report:
     beyond: rebuild.Beyond
     keys: int
     """How many live keys the backup's keyring holds."""
+    keyring_sequence: int = 0
+    """The number of the manifest whose keyring that is: a newer one if its own was superseded and is gone."""
     first_records: FirstRecords | None = None
     """What a recovery recorded in the new deployment; None after a drill."""
 
@@ -103,6 +105,7 @@ class Proven:
             rebuilt.lost,
             rebuilt.beyond,
             len(self.keys.live),
+            self.keys.sequence,
         )
 
 

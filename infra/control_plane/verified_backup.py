@@ -81,6 +81,8 @@ def attest_drill(
         return Attested(reason=reason)
     if report.plan.trust.reason == "FirstUse":
         return Attested(reason="nothing proves the signer; endorse it, or name it with --verifier")
+    if report.keyring_sequence != stored.manifest.sequence:
+        return Attested(reason=f"its own keyring is gone, and the keys are those of manifest {report.keyring_sequence}")
     holders = (one for one in identities if not audience.closed_to(stored.manifest, {fingerprint(one.recipient)}))
     holder = next(holders, None)
     if holder is None:

@@ -94,6 +94,12 @@ def count_changed(session: Session, after: int, until: int) -> int:
     return int(found)
 
 
+def holds_destroyed(session: Session, after: int, until: int) -> bool:
+    """Whether a key that was added at a position in (after, until], and lived at `until`, was shredded since."""
+    sql = "SELECT 1 FROM keyring WHERE shredded_at > ? AND +added_at > ? AND +added_at <= ? LIMIT 1"
+    return bool(session.execute(sql, (until, after, until)))
+
+
 def _changed(columns: str) -> str:
     # Two ranges of two indexes, and no key twice; the plus keeps the second part from using the first one's index.
     return (

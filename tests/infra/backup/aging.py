@@ -14,7 +14,7 @@ from infra.backup.stores.directory import DirectoryStore
 from infra.backup.stores.store import Store
 from infra.control_plane.clock import host_clock
 from tests.backup_estate import IDENTITY, Estate, records_of, set_secret
-from tests.infra.control_plane.installation import ROOT_KEY, user_request
+from tests.infra.control_plane.installation import user_request
 
 TWO_DAYS = Policy(days=2)
 DAY = timedelta(days=1)
@@ -56,9 +56,8 @@ class Aging:
 
     def prune(self, policy: Policy = TWO_DAYS, store: Store | None = None, *, is_dry_run: bool = False) -> Outcome:
         repository = Repository.open(store or self.store)
-        return pruning.prune(
-            self.made.database, ROOT_KEY, repository, policy, pruning.GRACE, self.clock, is_dry_run=is_dry_run
-        )
+        database, root_key = self.made.database, self.made.root_key
+        return pruning.prune(database, root_key, repository, policy, pruning.GRACE, self.clock, is_dry_run=is_dry_run)
 
     def numbers(self) -> list[int]:
         """Which manifests are there."""

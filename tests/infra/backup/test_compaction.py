@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.backup import segment
-from infra.backup.compaction import BASE_RUNS_MIN, KEYRINGS_MIN, KEYS_PER_RUN, kept_keyrings, kept_segments
+from infra.backup.compaction import KEYRINGS_MIN, kept_keyrings, kept_segments
 from infra.backup.manifest import KeyringEntry, SegmentEntry
 
 FULL = 1_000
@@ -103,44 +103,29 @@ def test_deltas_are_merged_as_segments_are_once_there_are_some() -> None:
     deltas = [delta(n, n + 1, 100) for n in range(1, KEYRINGS_MIN - 2)]
     chain = (delta(0, 1, 10_000), *deltas, delta(8, 9, 10))
     assert len(chain) == KEYRINGS_MIN - 1
-    assert kept_keyrings(chain, 6, 2) == chain
+    assert kept_keyrings(chain, 6) == chain
     chain = (*chain, delta(9, 10, 2))
-    assert kept_keyrings(chain, 1, 2) == chain
-    assert kept_keyrings(chain, 2, 2) == chain[:-1]
-    assert kept_keyrings(chain, 4, 2) == chain[:-2]
-    assert kept_keyrings(chain, 50, 2) == chain[:1], "the base is no delta"
+    assert kept_keyrings(chain, 1) == chain
+    assert kept_keyrings(chain, 2) == chain[:-1]
+    assert kept_keyrings(chain, 4) == chain[:-2]
+    assert kept_keyrings(chain, 50) == chain[:1], "the base is no delta"
 
 
 def test_a_base_is_written_when_deltas_outgrow_it() -> None:
-    assert kept_keyrings((), 0, 1) == ()
+    assert kept_keyrings((), 0) == ()
     kept: Sequence[tuple[KeyringEntry, ...]] = (
         (delta(0, 1, 5),),
         (delta(0, 1, 5), delta(1, 2, 1_002)),
         (delta(0, 1, 100_000), delta(1, 2, 51_000)),
     )
     for chain in kept:
-        assert kept_keyrings(chain, 1, 2) == chain
+        assert kept_keyrings(chain, 1) == chain
     outgrown: Sequence[tuple[KeyringEntry, ...]] = (
         (delta(0, 1, 5), delta(1, 2, 1_003)),
         (delta(0, 1, 100_000), delta(1, 2, 26_000), delta(2, 3, 25_001)),
     )
     for chain in outgrown:
-        assert kept_keyrings(chain, 1, 2) == ()
-
-
-def test_a_base_is_written_when_enough_runs_have_paid_for_it() -> None:
-    base, one = delta(0, 1, 1_000, sequence=5), delta(1, 2, 500, sequence=6)
-    assert kept_keyrings((base, one), 0, 5 + BASE_RUNS_MIN - 1) == (base, one)
-    assert kept_keyrings((base, one), 0, 5 + BASE_RUNS_MIN) == ()
-    assert kept_keyrings((base,), 1, 5 + BASE_RUNS_MIN) == ()
-    large = delta(0, 1, 100_000, sequence=5)
-    assert kept_keyrings((large,), 1, 5 + 100_000 // KEYS_PER_RUN - 1) == (large,)
-    assert kept_keyrings((large,), 1, 5 + 100_000 // KEYS_PER_RUN) == ()
-
-
-def test_a_base_that_nothing_was_added_to_stays() -> None:
-    base = delta(0, 1, 1_000, sequence=5)
-    assert kept_keyrings((base,), 0, 10_000) == (base,)
+        assert kept_keyrings(chain, 1) == ()
 
 
 @given(runs=st.lists(st.integers(0, 30), min_size=1, max_size=400))
@@ -149,11 +134,11 @@ def test_the_keyrings_are_few_and_what_is_written_again_is_in_proportion(runs: l
     written = total = 0
     for sequence, changed in enumerate(runs, 1):
         total += changed
-        kept = kept_keyrings(chain, changed, sequence)
+        kept = kept_keyrings(chain, changed)
         if kept and not changed:
             continue
         keys = total - sum(entry.keys for entry in kept)
         chain = (*kept, delta(kept[-1].until if kept else 0, sequence, keys, sequence))
         written += keys
         assert len(chain) <= KEYRINGS_MIN + total.bit_length()
-    assert written <= REWRITTEN_MAX * total + total * (len(runs) // BASE_RUNS_MIN)
+    assert written <= REWRITTEN_MAX * total

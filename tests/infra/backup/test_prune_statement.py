@@ -80,6 +80,7 @@ OTHER = "00000000-0000-4000-8000-000000000000"
         ({"sequence": 2}, "it was moved"),
         ({"deployment": OTHER}, "it was moved"),
         ({"newest": 2}, r"has the gap 2-2, with the newest manifest 2"),
+        ({"keyrings_before": 4}, "supersedes keyrings before 4, with the newest manifest 3"),
         ({"manifests": (3,)}, "marks a manifest that is in none of its gaps"),
         ({"objects": (layout.keyring(OTHER, 2, HASH),)}, "which no backup of this deployment names"),
         ({"objects": (layout.REPOSITORY_FILE,)}, "which no backup of this deployment names"),

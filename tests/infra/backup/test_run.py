@@ -1,5 +1,6 @@
 """A backup run: only what is new is written, several runs do not harm each other, and a crash is taken up."""
 
+import json
 import os
 import subprocess
 import sys
@@ -80,7 +81,9 @@ def test_increments_hold_only_new_records_and_changed_keys(made: Estate) -> None
         list(range(16, 21)),
         [21, 22],
     ]
-    assert [(k.after, k.until, k.keys) for k in made.newest.keyring] == [(0, 15, 5), (15, 20, 3), (20, 22, 3)]
+    assert [(k.after, k.until, k.keys) for k in made.newest.keyring] == [(0, 22, 9)], (
+        "a new one, as keys were destroyed"
+    )
     found = made.verify()
     assert (found.manifests, found.records, found.keys, found.unnamed) == (3, 22, 7, ())
 
@@ -130,7 +133,6 @@ def test_every_manifest_recovers_to_its_own_position_after_any_runs(
     with pytest.MonkeyPatch.context() as patch, estate(folder) as one:
         patch.setattr(segment, "RECORDS_MAX", full)
         patch.setattr(compaction, "KEYRINGS_MIN", 2)
-        patch.setattr(compaction, "BASE_RUNS_MIN", 5)
         one.back_up()
         for number, new in enumerate(runs):
             users = [user_request(100 * number + n) for n in range(new)]
@@ -365,18 +367,61 @@ def test_a_run_leaves_no_temporary_file(made: Estate, tmp_path: Path, monkeypatc
     assert all(path.suffix in (".json", ".age") for path in made.files())
 
 
-def test_keys_are_written_whole_again_once_the_changes_outweigh_them(
+def live_in(made: Estate) -> dict[str, set[str]]:
+    """The ids of the keys that each keyring file opens, by the number of the manifest that it was written for."""
+    found = {}
+    for path in made.objects("keyrings"):
+        lines = lines_file.read(path.read_bytes(), lines_file.with_identities([IDENTITY]), path.name)
+        found[path.name.split("-")[0].lstrip("0")] = {
+            entry["key_id"] for line in lines if "key" in (entry := json.loads(line))
+        }
+    return found
+
+
+def destroyed_in(made: Estate) -> set[str]:
+    with made.database.read() as session:
+        return {row[0] for row in session.execute("SELECT key_id FROM keyring WHERE shredded_at > 0")}
+
+
+def test_the_next_backup_after_a_key_was_destroyed_begins_a_new_keyring(made: Estate) -> None:
+    made.record(set_secret("New", "value"))
+    made.back_up()
+    assert [entry.after for entry in made.newest.keyring] == [0, 22], "nothing was destroyed since"
+    made.record(set_password(1, "a third long password"))
+    outcome = made.back_up()
+    assert (outcome.is_new_base, outcome.holds_destroyed_keys) == (True, False)
+    assert [(entry.after, entry.sequence) for entry in made.newest.keyring] == [(0, 5)]
+    live, destroyed = live_in(made), destroyed_in(made)
+    assert not live["5"] & destroyed
+    assert live["1"] & destroyed, "earlier ones hold what was destroyed since"
+    for path in made.objects("keyrings")[:-1]:
+        path.unlink()
+    assert made.verify().keys == 8, "nothing needs a superseded keyring"
+
+
+def test_a_key_that_no_file_holds_asks_for_no_new_keyring(made: Estate) -> None:
+    made.record(user_request(10), set_password(10, "another long password"))
+    outcome = made.back_up()
+    assert (outcome.keys, outcome.is_new_base, outcome.holds_destroyed_keys) == (2, False, False)
+
+
+def test_a_large_keyring_can_be_spared_and_the_next_run_makes_up_for_it(
     made: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.backup.compaction.BASE_RUNS_MIN", 4)
-    for n in range(4):
-        made.record(set_password(1, f"long password {n}"))
-        made.back_up()
-    assert [(entry.after == 0, entry.keys) for entry in made.newest.keyring] == [(True, 11), (False, 2), (False, 2)]
-    assert made.verify().keys == 7
-    superseded = made.objects("keyrings")[0]
-    superseded.unlink()
-    assert made.verify().keys == 7, "nothing needs a superseded keyring"
+    def spared() -> run.Outcome:
+        return run.run(made.database, ROOT_KEY, made.repository, host_clock, spares_keyring=True)
+
+    made.record(set_password(1, "a third long password"))
+    assert spared().is_new_base, "a small one costs too little to be spared"
+    monkeypatch.setattr(run, "SMALL_KEYRING_KEYS", 5)
+    made.record(set_password(1, "a fourth long password"))
+    for is_new in (True, False):
+        outcome = spared()
+        assert (outcome.is_new, outcome.is_new_base, outcome.holds_destroyed_keys) == (is_new, False, True)
+    outcome = made.back_up()
+    assert (outcome.is_new, outcome.records, outcome.is_new_base) == (True, 0, True)
+    assert not live_in(made)["6"] & destroyed_in(made)
+    assert not made.back_up().is_new
 
 
 def test_the_head_is_not_locked_while_a_backup_is_written(made: Estate) -> None:

@@ -38,6 +38,9 @@ class Region:
     started_s: float | None = None
     was_stopped: bool = False
     last: int = 0
+    destroys_at_s: Sequence[float] = ()
+    spared: list[tuple[float, bool]] = field(default_factory=list)
+    new_keyring_s: float = -1.0
 
     def __post_init__(self) -> None:
         self.stopping = Event()
@@ -60,13 +63,18 @@ class Region:
         self.looks.append(self.since_s)
         return self.position_of(self.since_s)
 
-    def ship(self) -> Shipped:
+    def ship(self, *, spares_keyring: bool) -> Shipped:
         self.tries.append(self.since_s)
         if (error := self.failure_of(self.since_s)) is not None:
             raise error
         position = self.position_of(self.since_s)
         is_new, self.last = position != self.last, position
-        return Shipped(1, position, 0, 0, is_new)
+        holds = any(self.new_keyring_s < at_s <= self.since_s for at_s in self.destroys_at_s)
+        begins = holds and not spares_keyring
+        if begins:
+            self.new_keyring_s = self.since_s
+        self.spared.append((self.since_s, spares_keyring))
+        return Shipped(1, position, 0, 0, is_new or begins, begins, holds and not begins)
 
     def verified_age_s(self) -> int | None:
         return self.age_s
@@ -270,3 +278,16 @@ def test_delays_double_up_to_the_greatest_and_differ_by_chance() -> None:
     assert most.next_s() == 1
     for _ in range(10_000):
         assert most.next_s() <= 60
+
+
+def test_a_large_keyring_is_begun_anew_at_once_and_then_once_an_hour_as_keys_are_destroyed() -> None:
+    seen = Region(3 * HOUR, position_of=lambda now_s: int(now_s // 600), destroys_at_s=(0, 700, 1_300), age_s=0).watch()
+    assert [at_s for at_s, spares in seen.spared if not spares][:3] == [0, HOUR, 2 * HOUR]
+    assert [backup_s for backup_s, _ in seen.spared[:4]] == [0, 600, 1_200, 1_800], "shipping goes on meanwhile"
+    assert seen.new_keyring_s == HOUR
+
+
+def test_what_was_put_off_is_made_up_for_in_a_silent_deployment_too() -> None:
+    seen = Region(3 * HOUR, position_of=lambda now_s: min(2, int(now_s // 60)), destroys_at_s=(0, 60), age_s=0).watch()
+    assert seen.spared == [(0, False), (60, True), (120, True), (HOUR, False)]
+    assert seen.new_keyring_s == HOUR

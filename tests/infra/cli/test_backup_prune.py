@@ -11,7 +11,7 @@ from domain.instant import plus_days
 from infra.backup.stores.directory import DirectoryStore
 from infra.cli import backup_prune, backup_run
 from infra.control_plane.clock import host_clock
-from tests.infra.cli.command_line import CommandLine, user
+from tests.infra.cli.command_line import CommandLine, user, user_id
 
 PRUNE = ("backup", "prune", "--repository", "backups", "--json")
 SetDay = Callable[[int], None]
@@ -82,6 +82,20 @@ def test_the_grace_is_an_age(aged: CommandLine, set_day: SetDay) -> None:
     back_up(aged, set_day, 6)
     assert aged.done(*PRUNE, "--keep-days", "2", "--grace", "2d").json["deletedNames"] == []
     assert aged.done(*PRUNE, "--keep-days", "2", "--grace", "23h").json["deletedNames"] != []
+
+
+def test_keyrings_that_were_replaced_go_after_a_grace_of_their_own(aged: CommandLine, set_day: SetDay) -> None:
+    aged.record({"command": "DeleteUser", "arguments": {"objectId": user_id(1)}})
+    aged.done("backup", "run", "--repository", "backups")
+    first = aged.done(*PRUNE, "--keep-days", "60").json
+    assert first["supersededKeyrings"]["objects"] == first["marked"]["objects"] == 6
+    back_up(aged, set_day, 18)
+    assert aged.done(*PRUNE, "--keep-days", "60").json["deleted"]["objects"] == 0
+    done = aged.done(*PRUNE, "--keep-days", "60", "--keyring-grace", "13d").json
+    assert (done["deleted"]["objects"], done["deleted"]["manifests"]) == (6, 0)
+    assert done["supersededKeyrings"] == {"objects": 0, "sizeBytes": 0, "until": None}
+    assert done["sweptTemporaryFiles"] == 0
+    aged.done("backup", "verify", "--repository", "backups", "--identity", "identity.txt")
 
 
 @pytest.mark.parametrize(
