@@ -7,7 +7,7 @@ import stat
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_bytes
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -100,7 +100,8 @@ class FileRootKey(HeldRootKey):
     def create(cls, path: Path) -> Self:
         """Write a fresh root key to a new file of mode 0600; when this returns, it survives a loss of power.
 
-        Refuses to overwrite. An interruption leaves at most a file that `load` refuses.
+        Refuses to overwrite. An interruption leaves nothing, or the whole file; where the file system knows no files
+        without a name, at most a file that `load` refuses.
         """
         key = token_bytes(KEY_BYTES)
         text = f"{_COMMENT}# id: {_key_id(key)}\n{_encode(key)}\n"
@@ -166,21 +167,47 @@ def _decode(line: str, subject: str) -> bytes:
 
 def _write_new(path: Path, data: bytes) -> None:
     """Create the file with mode 0600 and make it and its name durable, or leave nothing."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            _write_whole(path, folder, data)
+        except FileExistsError:
+            raise
+        except (AttributeError, OSError):  # no such files here, or another reason, which is met once more
+            _write_named(path, data)
+        try:
+            os.fsync(folder)
+        except OSError:
+            path.unlink()
+            raise
+    finally:
+        os.close(folder)
+
+
+def _write_whole(path: Path, folder: int, data: bytes) -> None:
+    """Write a file that has no name, and name it when all of it is durable: a crash leaves none or all of it."""
+    descriptor = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        _fill(file, data)
+        # Only with a folder's descriptor the link is made to the file, and not to what names it here.
+        os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder)
+
+
+def _write_named(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            _fill(file, data)
     except OSError:
         path.unlink()
         raise
+
+
+def _fill(file: BinaryIO, data: bytes) -> None:
+    os.fchmod(file.fileno(), 0o600)
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _read_private(path: Path) -> str:

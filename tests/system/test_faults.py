@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import Corrupt, ResurgamError, WrongKey
+from domain.errors import Corrupt, WrongKey
 from domain.sealed_value import key_ids
-from infra.backup import endorsement, manifest, memory
+from infra.backup import endorsement, manifest, memory, prune_statement
+from infra.backup.prune_statement import PruneStatement
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from infra.backup.verification import Expectation
@@ -17,6 +18,7 @@ from infra.control_plane import recovery
 from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Wish
 from infra.database.url import open_database
+from tests.attestations import attest, signer_of
 from tests.backup_estate import (
     FIRST_USE,
     IDENTITY,
@@ -30,6 +32,7 @@ from tests.backup_estate import (
 )
 from tests.forgery import endorsed_by, re_sign, re_signed, stranger, without_key
 from tests.infra.control_plane.installation import user_request
+from tests.system.harm import assert_not_recovered, is_found, relative
 
 TRUNCATIONS = (0, 1, 10, 100, -100, -17, -16, -1)
 
@@ -47,7 +50,25 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
         one.back_up()
         one.record(user_request(1))
         one.back_up()
+        attest(one, 2, host_clock())
+        state_nothing_pruned(one)
         yield one
+
+
+def state_nothing_pruned(of: Estate) -> None:
+    """Put a prune statement that marks nothing into the repository."""
+    newest = of.newest
+    copied = ("repository", "repository_sha256", "deployment", "epoch", "verifier", "release")
+    stated = PruneStatement(
+        **{name: getattr(newest, name) for name in copied},
+        sequence=1,
+        marked_at=newest.created_at,
+        newest=newest.sequence,
+        gaps=(),
+        manifests=(),
+        objects=(),
+    )
+    of.repository.store.put_new(stated.name, prune_statement.sign(stated, signer_of(of)))
 
 
 @pytest.fixture
@@ -56,36 +77,30 @@ def root(made: Estate, tmp_path: Path) -> Path:
     return made.copied(tmp_path)
 
 
-def is_found(root: Path, deployment: str) -> bool:
-    try:
-        verify(root, deployment)
-    except (Corrupt, WrongKey):
-        return True
-    return False
-
-
-def assert_not_recovered(root: Path, wish: Wish = FIRST_USE, error: type[ResurgamError] = Corrupt) -> str:
-    """Recovery refuses, and its target stays empty; returns what it said."""
-    database = open_database(f"sqlite:///{root.parent}/target.db", create=True)
-    try:
-        with pytest.raises(error) as refusal:
-            recover(database, root.parent, root, wish)
-        assert is_empty(database)
-    finally:
-        database.close()
-    return str(refusal.value)
-
-
-def relative(files: list[Path], root: Path) -> list[Path]:
-    return [path.relative_to(root) for path in files]
-
-
 def test_what_is_harmed_below_is_sound_before(made: Estate, root: Path) -> None:
     assert verify(root, made.deployment).records == made.plane.head().position
     assert len(made.files()) == 1 + 3 * 3
 
 
-@pytest.mark.parametrize("pattern", ["*.json", "*/manifests/*", "*/segments/*", "*/keyrings/*"])
+KINDS = ("*.json", "*/manifests/*", "*/segments/*", "*/keyrings/*", "*/attestations/*", "*/prunes/*")
+
+
+@pytest.mark.parametrize("pattern", KINDS)
+def test_every_prefix_of_every_object_is_found(small: Estate, tmp_path: Path, pattern: str) -> None:
+    root, deployment = small.copied(tmp_path), small.deployment
+    missed = []
+    for path in relative(sorted(small.root.glob(pattern)), small.root):
+        sound = (root / path).read_bytes()
+        for length in range(len(sound)):
+            (root / path).write_bytes(sound[:length])
+            if not is_found(root, deployment):
+                missed.append((path, length))
+        (root / path).write_bytes(sound)
+    assert missed == []
+    assert verify(root, deployment).attestations == 1
+
+
+@pytest.mark.parametrize("pattern", KINDS)
 def test_every_single_flipped_byte_is_found(small: Estate, tmp_path: Path, pattern: str) -> None:
     root, deployment = small.copied(tmp_path), small.deployment
     missed = []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.disk import small_disk
 from tests.infra.cli.command_line import CommandLine, user
 
 
@@ -41,6 +42,27 @@ def test_a_new_repository_begins_with_a_full_copy_if_it_is_asked_for(backed_up: 
     backed_up.done("backup", "run", "--repository", "second", "--new-repository")
     verified = backed_up.done("backup", "verify", "--repository", "second", "--identity", "identity.txt", "--json").json
     assert verified["deployments"][0]["restorable"]["first"] == 1
+
+
+def test_a_disk_that_fills_up_is_told_and_what_was_backed_up_before_stays(backed_up: CommandLine) -> None:
+    disk = Path("disk")
+    disk.mkdir()
+    with small_disk(disk):
+        backed_up.done("backup", "run", "--repository", "disk/backups", "--new-repository")
+        (disk / "other").write_bytes(bytes(900_000))
+        for number in range(100):
+            backed_up.record(user(number))
+            full = backed_up("backup", "run", "--repository", "disk/backups", "--json")
+            if full.code:
+                break
+        assert (full.code, full.error["class"]) == (8, "Unavailable")
+        assert "No space left on device" in full.error["message"]
+        verify = ("backup", "verify", "--repository", "disk/backups", "--identity", "identity.txt", "--json")
+        [before] = backed_up.done(*verify).json["deployments"]
+        (disk / "other").unlink()
+        backed_up.done("backup", "run", "--repository", "disk/backups")
+        [after] = backed_up.done(*verify).json["deployments"]
+        assert after["restorable"]["last"] == before["restorable"]["last"] + 1
 
 
 @pytest.mark.parametrize("old", [True, False], ids=["backed up before", "new"])

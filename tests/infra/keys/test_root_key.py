@@ -1,6 +1,7 @@
 """Root keys: what one wraps only it unwraps, its file is private and never overwritten, and a typing error is named."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,22 @@ def test_a_full_disk_leaves_no_file(path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(Unavailable, match="No space left"):
         FileRootKey.create(path)
     assert not path.exists()
+
+
+def test_a_file_system_without_unnamed_files_takes_a_root_key_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os_open = os.open
+
+    def no_unnamed_files(name: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(95, "Operation not supported")
+        return os_open(name, flags, mode)
+
+    monkeypatch.setattr(os, "open", no_unnamed_files)
+    created = FileRootKey.create(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert FileRootKey.load(path).id == created.id
+    with pytest.raises(Refused, match="never overwritten"):
+        FileRootKey.create(path)
 
 
 def test_a_missing_folder_or_file_is_named(path: Path) -> None:
