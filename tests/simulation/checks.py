@@ -113,6 +113,8 @@ def check_kept(place: Place, site: Site, newest: Manifest) -> None:
         assert found is not None, "no verified backup is left"
         assert found.stored.manifest.sequence >= max(site.attested), "the newest verified backup was lost"
     for stored in chain[1:]:
+        if stored.manifest.name in place.healed:
+            continue  # while it was missing, what it alone named may have been deleted, as it was to be anyway
         for entry in stored.manifest.objects():
             assert entry.name(site.deployment) in place.objects, f"{stored.manifest.name} lacks {entry}"
 

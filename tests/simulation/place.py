@@ -31,6 +31,8 @@ class Place:
 
     objects: dict[str, bytes] = field(default_factory=dict)
     truth: dict[str, bytes] = field(default_factory=dict)
+    healed: set[str] = field(default_factory=set)
+    """What was harmed at some time, and is well again."""
 
     def harm(self, prefix: str = "") -> dict[str, str]:
         """What is `missing`, `changed` or `foreign` among the names that start so."""
@@ -44,6 +46,7 @@ class Place:
 
     def heal(self, name: str) -> None:
         """Bring an object back from a copy, or remove what is foreign."""
+        self.healed.add(name)
         if name in self.truth:
             self.objects[name] = self.truth[name]
         else:
