@@ -16,11 +16,15 @@ HOP_HEADERS = frozenset({"connection", "transfer-encoding", "content-length", "d
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What becomes of a request: whether the server hears of it, and what is answered; without a status, nothing."""
+    """What becomes of a request: whether the server hears of it, and what is answered; without a status, nothing.
+
+    With `kept_bytes` the server's own answer is cut off after so many.
+    """
 
     is_passed_on: bool
     status: int | None = None
     body: bytes = b""
+    kept_bytes: int | None = None
 
 
 Plan = Callable[[str, int], Fault | None]
@@ -57,6 +61,8 @@ def http_faults(endpoint: str, plan: Plan, *, adds: Mapping[str, Mapping[str, st
             if fault is None:
                 self._answer(answer.status, body, {name.lower(): value for name, value in answer.getheaders()})
             elif fault.status is None:
+                if fault.kept_bytes is not None:
+                    self._answer_in_part(answer, body, fault.kept_bytes)
                 self.close_connection = True
                 with suppress(OSError):
                     self.connection.shutdown(socket.SHUT_RDWR)
@@ -73,6 +79,17 @@ def http_faults(endpoint: str, plan: Plan, *, adds: Mapping[str, Mapping[str, st
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
+
+        def _answer_in_part(self, answer: http.client.HTTPResponse, body: bytes, kept_bytes: int) -> None:
+            headers = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_HEADERS}
+            headers["Content-Length"] = answer.getheader("content-length") or str(len(body))
+            lines = [
+                f"HTTP/1.1 {answer.status} {answer.reason}",
+                *(f"{name}: {value}" for name, value in headers.items()),
+            ]
+            whole = "\r\n".join([*lines, "", ""]).encode() + body
+            self.wfile.write(whole[:kept_bytes])
+            self.wfile.flush()
 
         do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _handle
 

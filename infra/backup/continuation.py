@@ -72,7 +72,7 @@ def find_newest(repository: Repository, at: Head, signer: Verifier, last: Stored
     stored: Stored | None = None
     for name in _newest_first(repository, at.deployment, last):
         try:
-            stored = repository.signed(name)
+            stored = _read_twice(repository, name)
         except (Corrupt, NotFound):
             void.insert(0, name)
             continue
@@ -89,6 +89,14 @@ def find_newest(repository: Repository, at: Head, signer: Verifier, last: Stored
     if newest.sequence >= layout.SEQUENCE_MAX:
         raise Corrupt(f"{newest.void[-1]} leaves no number for another manifest: somebody else put it there, remove it")
     return newest
+
+
+def _read_twice(repository: Repository, name: str) -> Stored:
+    """Return a signed manifest; what is listed as void stays void, and one wrong read must not decide over it."""
+    try:
+        return repository.signed(name)
+    except Corrupt:
+        return repository.signed(name)
 
 
 def _newest_first(repository: Repository, deployment: str, last: Stored | None) -> Iterator[str]:

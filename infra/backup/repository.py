@@ -15,6 +15,8 @@ from infra.backup.stores.store import Store
 from infra.canonical_json import decode_canonical, encode
 
 FORMAT = 1
+HELD_MAX = 16
+"""So many manifests at most, one after another, can be listed as void, be mended, and count for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,7 @@ class Repository:
         try:
             data = store.get(layout.REPOSITORY_FILE)
         except NotFound:
-            if deployments := _deployments(store):
-                raise Corrupt(
-                    f"{store.location} holds backups of {', '.join(deployments)}, but its "
-                    f"{layout.REPOSITORY_FILE} is missing: put it back from a copy"
-                ) from None
-            raise NotFound(
-                f"{store.location} holds no backup repository: check the location, or make a first backup"
-            ) from None
+            data = _written_meanwhile(store)
         value = decode_canonical(data.removesuffix(b"\n"), layout.REPOSITORY_FILE)
         known = isinstance(value, dict) and value.keys() == {"format", "repository"} and data.endswith(b"\n")
         if not known or value["format"] != FORMAT or not layout.is_deployment(str(value["repository"])):
@@ -212,8 +207,12 @@ class PruneStatements:
 
 
 def _linked(repository: Repository, names: Sequence[str], statements: PruneStatements) -> Iterator[Stored]:
-    """Yield the manifests of these names; Corrupt unless they are a chain."""
-    before: Stored | None = None
+    """Yield the manifests of these names; Corrupt unless they are a chain.
+
+    The last ones are held back: one that could not be read may be listed as void by a later one, and be mended since.
+    """
+    standing: Stored | None = None
+    held: list[Stored] = []
     gaps = Gaps()
     damaged: list[tuple[str, Corrupt]] = []
     for name in names:
@@ -228,16 +227,23 @@ def _linked(repository: Repository, names: Sequence[str], statements: PruneState
             if not is_in_gap:
                 damaged.append((name, error))
             continue
-        for void, damage in damaged:
-            if void not in stored.manifest.void:
+        void = stored.manifest.void
+        for one, damage in damaged:
+            if one not in void:
                 raise damage
         damaged = []
-        if before is None:
+        held = [one for one in held if one.manifest.name not in void]
+        if standing is None and not held:
             gaps = statements.gaps(stored.manifest)
+        before = next((one for one in reversed(held) if one.manifest.sequence not in gaps), standing)
         _check_follows(before, stored, gaps, is_in_gap=is_in_gap)
-        yield stored
-        if not is_in_gap:
-            before = stored
+        held.append(stored)
+        if len(held) > HELD_MAX:
+            yield held[0]
+            if held[0].manifest.sequence not in gaps:
+                standing = held[0]
+            del held[0]
+    yield from held
     if damaged:
         raise damaged[0][1]
 
@@ -258,6 +264,20 @@ def _check_follows(before: Stored | None, stored: Stored, gaps: Gaps, *, is_in_g
         raise Corrupt(f"{found.name} does not follow {last.name}: a manifest between them is missing or was replaced")
     if found.last < last.last or found.recorded_at < last.recorded_at:
         raise Corrupt(f"{found.name} covers less than {last.name}")
+
+
+def _written_meanwhile(store: Store) -> bytes:
+    """Return the file of a repository that had none a moment ago, if there are backups by now: they come after it."""
+    deployments = _deployments(store)
+    if not deployments:
+        raise NotFound(f"{store.location} holds no backup repository: check the location, or make a first backup")
+    try:
+        return store.get(layout.REPOSITORY_FILE)
+    except NotFound:
+        raise Corrupt(
+            f"{store.location} holds backups of {', '.join(deployments)}, but its "
+            f"{layout.REPOSITORY_FILE} is missing: put it back from a copy"
+        ) from None
 
 
 def _deployments(store: Store) -> list[str]:

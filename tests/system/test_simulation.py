@@ -1,0 +1,83 @@
+"""The simulation: every promise is kept whatever happens, one seed gives one history, and a broken promise is found."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from infra.backup import continuation, repository, retention
+from infra.backup.retention import Policy
+from tests.simulation.life import Failure, live
+
+ROOT = Path(__file__).parents[2]
+STEPS = 60
+SEED = int(os.environ.get("RESURGAM_SIMULATION_SEED", random.SystemRandom().randrange(10**9)))
+TRIES = 12
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, SEED], ids=["first", "second", "third", "fresh"])
+def test_every_promise_is_kept_whatever_happens(seed: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    trace = live(seed, STEPS, tmp_path)
+    assert len(trace) == STEPS
+    if seed == SEED:
+        with capfd.disabled():
+            print(f"\nsimulated {STEPS} steps of seed {seed}")
+
+
+def test_one_seed_gives_one_history(tmp_path: Path) -> None:
+    histories = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        histories.append(live(7, STEPS, tmp_path / name))
+    assert histories[0] == histories[1]
+    assert len({line.split("·")[0][5:] for line in histories[0]}) > 6, "many kinds of steps are taken"
+
+
+def kept_but_the_verified(policy: Policy, backups: list[SimpleNamespace], now: str) -> dict[int, list[str]]:
+    return {backups[-1].sequence: ["newest"]}
+
+
+BREAKS: dict[str, tuple[object, str, object]] = {
+    "a rollback is not noticed": (continuation, "_check_not_rolled_back", lambda *_: None),
+    "a store that was set back is not noticed": (
+        continuation,
+        "_agreeing_frontier",
+        lambda session, at, last, stored: continuation._frontier_after(stored),
+    ),
+    "what a manifest names is not compared": (
+        repository.Repository,
+        "get_object",
+        lambda self, deployment, entry: self.store.get(entry.name(deployment)),
+    ),
+    "a prune keeps no verified backup": (retention, "kept", kept_but_the_verified),
+    "a mended manifest counts though it is void": (repository, "HELD_MAX", -1),
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_a_broken_promise_is_found(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, name, instead = BREAKS[broken]
+    monkeypatch.setattr(where, name, instead)
+    assert any(is_found(seed, tmp_path, live) for seed in range(TRIES))
+
+
+def is_found(seed: int, folder: Path, lived: Callable[[int, int, Path], object]) -> bool:
+    inside = folder / str(seed)
+    inside.mkdir()
+    with suppress(Failure):
+        lived(seed, 100, inside)
+        return False
+    return True
+
+
+def test_the_script_tells_the_seeds_and_the_steps() -> None:
+    command: list[Path | str] = [ROOT / "scripts" / "simulate", "--minutes", "0", "--seed", "5", "--steps", "3"]
+    environment = {**os.environ, "RESURGAM_SIMULATE_ENVIRONMENT": str(Path(sys.executable).parents[1])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1 simulations, seeds 5 to 5, 3 steps: every promise was kept\n"
