@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from domain.errors import Corrupt
 from infra.backup import compaction, keyring_file, lines_file
 from infra.backup.age import Recipient
 from infra.backup.continuation import Continuation
 from infra.backup.cutter import Cutter, Written
+from infra.backup.divergence import Disagreement
 from infra.backup.manifest import Encryption, KeyringEntry, RecipientEntry
 from infra.backup.repository import Repository
 from infra.database.session import Session
@@ -57,7 +57,7 @@ class Draft:
         self.keyring_keys: dict[str, bytes] = {}
 
     def put_segments(self, progress: Progress) -> list[Written]:
-        """Write the records since the last backup; Corrupt if they do not lead to the log's own root."""
+        """Write the records since the last backup; raises Disagreement if they do not lead to the log's own root."""
         until = self._at.position
         self.segments = compaction.kept_segments(self._before.segments, until, self._records_bytes)
         start = self.segments[-1].frontier_after() if self.segments else Frontier()
@@ -69,7 +69,9 @@ class Draft:
                 reader.put(each)
                 written.append(each)
         if cutter.frontier != self._at.frontier:
-            raise Corrupt(f"the records up to position {until} do not have the Merkle root that the log's head says")
+            raise Disagreement(
+                f"the records up to position {until} do not have the Merkle root that the log's head says"
+            )
         self.segments += tuple(each.entry for each in written)
         self.size_bytes += sum(each.entry.size_bytes for each in written)
         return written
@@ -85,13 +87,13 @@ class Draft:
         return event_table.size_bytes(self._session, after, until)
 
     def _written_again(self, start: Frontier) -> Iterator[Page]:
-        """Yield the records of segments that are compacted; Corrupt if they are not those that were backed up."""
+        """Yield the records of segments that are compacted; Disagreement if they are not those that were backed up."""
         frontier = start.copy()
         for page in paged(event_table.records(self._session, after=start.size, until=self._before.position)):
             frontier.extend(page.leaves)
             yield page
         if frontier != self._before.frontier:
-            raise Corrupt(
+            raise Disagreement(
                 f"the records from position {start.size + 1} to {self._before.position} are not those that were backed "
                 "up: `resurgam log verify` and `resurgam backup verify` tell on which side they were changed"
             )
