@@ -1,4 +1,4 @@
-"""The deployment: one installed control plane, its inputs, its release, and from which disaster it was recovered."""
+"""The deployment: one installed control plane, its inputs, its release, and what it was recovered or forked from."""
 
 from typing import Annotated, ClassVar, Literal, NotRequired
 
@@ -62,6 +62,27 @@ class DeploymentRecovery(TypedDict):
 
 
 @with_config(STRICT)
+class DeploymentFork(TypedDict):
+    """Where this log parted from the backups of the deployment that it was; it goes on as one of its own.
+
+    `backupPosition` and `backupRoot` are the checkpoint of the ancestor's newest backup, `logPosition` and `logRoot`
+    that of the log before this event; roots are in base64. Both hold the same records up to `agreedPosition` at least.
+    """
+
+    deploymentId: str
+    ancestorDeploymentId: str
+    epoch: str
+    parentEpoch: str
+    manifestSequence: int
+    backupPosition: int
+    backupRecordedAt: str
+    backupRoot: str
+    logPosition: int
+    logRoot: str
+    agreedPosition: int
+
+
+@with_config(STRICT)
 class DeploymentUpdate(TypedDict):
     """The store goes on under another release."""
 
@@ -70,10 +91,11 @@ class DeploymentUpdate(TypedDict):
 
 
 class Deployment(DeploymentCreation):
-    """The state of the deployment; earlier recoveries are in its history."""
+    """The state of the deployment; earlier recoveries and forks are in its history."""
 
     id: str
     lastRecovery: NotRequired[DeploymentRecovery]
+    lastFork: NotRequired[DeploymentFork]
 
 
 def _recovered(state: State | None, resource: str, payload: DeploymentRecovery) -> State:
@@ -86,6 +108,11 @@ def _recovered(state: State | None, resource: str, payload: DeploymentRecovery) 
     return changed(state, resource, fields)
 
 
+def _forked(state: State | None, resource: str, payload: DeploymentFork) -> State:
+    fields = {"deploymentId": payload["deploymentId"], "epoch": payload["epoch"], "lastFork": payload}
+    return changed(state, resource, fields)
+
+
 def _updated(state: State | None, resource: str, payload: DeploymentUpdate) -> State:
     return changed(state, resource, {"release": payload["toRelease"]})
 
@@ -93,13 +120,14 @@ def _updated(state: State | None, resource: str, payload: DeploymentUpdate) -> S
 DeploymentCreated = EventType("deployment.created", DeploymentCreation, created)
 DeploymentInputsChanged = EventType("deployment.inputs-changed", ChangedInputs, changed)
 DeploymentRecovered = EventType("deployment.recovered", DeploymentRecovery, _recovered)
+DeploymentForked = EventType("deployment.forked", DeploymentFork, _forked)
 DeploymentUpdated = EventType("deployment.updated", DeploymentUpdate, _updated)
 
 DEPLOYMENT = Kind[Deployment](
     "deployment",
     "deployment",
     "deployment",
-    (DeploymentCreated, DeploymentInputsChanged, DeploymentRecovered, DeploymentUpdated),
+    (DeploymentCreated, DeploymentInputsChanged, DeploymentRecovered, DeploymentForked, DeploymentUpdated),
 )
 
 
@@ -146,6 +174,24 @@ class RecordRecovery(DeploymentCommand):
     to_release: NonEmpty
 
 
+class RecordFork(DeploymentCommand):
+    """Record that this log parted from its backups and goes on by itself; the fields are those of DeploymentFork."""
+
+    action: ClassVar[str] = "Resurgam.Admin/deployments/fork/action"
+
+    deployment_id: Guid
+    ancestor_deployment_id: Guid
+    epoch: NonEmpty
+    parent_epoch: NonEmpty
+    manifest_sequence: Position
+    backup_position: Position
+    backup_recorded_at: Instant
+    backup_root: NonEmpty
+    log_position: Position
+    log_root: NonEmpty
+    agreed_position: Annotated[int, Field(ge=0)]
+
+
 class RecordUpdate(DeploymentCommand):
     """Record that this log goes on under another release."""
 
@@ -178,13 +224,7 @@ def change_deployment_inputs(
 
 def record_recovery(world: World, now: str, prepared: Prepared, command: RecordRecovery) -> list[Event]:
     """The epoch is a new one, and no more was recovered than was backed up."""
-    deployment = _need(world)
-    if command.epoch in (command.parent_epoch, deployment["epoch"]):
-        raise Refused(
-            f"epoch {command.epoch} is the deployment's already: a recovery begins a new one",
-            rule="epoch-is-new",
-            resource=DEPLOYMENT_ID,
-        )
+    _check_epoch(world, command)
     if command.recovered_position > command.backup_position:
         raise Refused(
             f"position {command.recovered_position} is not in a backup that ends at {command.backup_position}: "
@@ -193,6 +233,25 @@ def record_recovery(world: World, now: str, prepared: Prepared, command: RecordR
             resource=DEPLOYMENT_ID,
         )
     return [DeploymentRecovered(DEPLOYMENT_ID, given(DeploymentRecovery, command))]
+
+
+def record_fork(world: World, now: str, prepared: Prepared, command: RecordFork) -> list[Event]:
+    """Deployment and epoch are new ones, and no more is in common than each of the two has."""
+    _check_epoch(world, command)
+    if command.deployment_id == command.ancestor_deployment_id:
+        raise Refused(
+            f"{command.deployment_id} is the deployment's id already: a fork begins a new one",
+            rule="fork-is-new",
+            resource=DEPLOYMENT_ID,
+        )
+    if command.agreed_position > min(command.backup_position, command.log_position):
+        raise Refused(
+            f"position {command.agreed_position} is not in both: the backup ends at {command.backup_position}, the log "
+            f"at {command.log_position}; correct the positions",
+            rule="agreed-position-in-both",
+            resource=DEPLOYMENT_ID,
+        )
+    return [DeploymentForked(DEPLOYMENT_ID, given(DeploymentFork, command))]
 
 
 def record_update(world: World, now: str, prepared: Prepared, command: RecordUpdate) -> list[Event]:
@@ -204,6 +263,15 @@ def record_update(world: World, now: str, prepared: Prepared, command: RecordUpd
     return [DeploymentUpdated(DEPLOYMENT_ID, update)]
 
 
+def _check_epoch(world: World, command: RecordRecovery | RecordFork) -> None:
+    if command.epoch in (command.parent_epoch, _need(world)["epoch"]):
+        raise Refused(
+            f"epoch {command.epoch} is the deployment's already: begin a new one",
+            rule="epoch-is-new",
+            resource=DEPLOYMENT_ID,
+        )
+
+
 def _need(world: World) -> Deployment:
     return DEPLOYMENT.need(world, DEPLOYMENT_ID, rule="deployment-exists", advice="create it with init")
 
@@ -212,6 +280,7 @@ DECISIONS = {
     CreateDeployment: create_deployment,
     ChangeDeploymentInputs: change_deployment_inputs,
     RecordRecovery: record_recovery,
+    RecordFork: record_fork,
     RecordUpdate: record_update,
 }
 KINDS = (DEPLOYMENT,)

@@ -19,7 +19,7 @@ class Candidate:
         if self.newest is None:
             return f"{self.deployment}  damaged: {self.damage}"
         found = self.newest.manifest
-        ancestor = f", recovered from {found.ancestor.deployment}" if found.ancestor else ""
+        ancestor = f", {found.ancestor.line()}" if found.ancestor else ""
         return f"{self.deployment}  newest backup {found.created_at} up to position {found.last}{ancestor}"
 
 

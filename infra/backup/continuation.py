@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from domain.errors import Corrupt, NotFound, Refused
 from infra.backup import layout
+from infra.backup.divergence import Disagreement
 from infra.backup.manifest import KeyringEntry, SegmentEntry
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Session
@@ -110,7 +111,7 @@ def _newest_first(repository: Repository, deployment: str, last: Stored | None) 
 
 
 def continue_from(session: Session, at: Head, newest: Newest) -> Continuation:
-    """Return where to go on; Corrupt if the log does not hold what was backed up."""
+    """Return where to go on; raises Disagreement if the log does not hold what was backed up."""
     stored = newest.stored
     frontier = Frontier()
     if stored is not None:
@@ -142,23 +143,23 @@ def _check_not_rolled_back(last: Stored, found: Newest, repository: Repository) 
 
 
 def _agreeing_frontier(session: Session, at: Head, last: Stored | None, stored: Stored) -> Frontier:
-    """Return the log's frontier where the newest manifest ends; Corrupt unless it is the manifest's.
+    """Return the log's frontier where the newest manifest ends; raises Disagreement unless it is the manifest's.
 
     Takes O(records since the last manifest that this deployment remembers), or O(log) if it remembers none.
     """
     backed_up = stored.manifest
     if backed_up.last > at.position:
-        raise Corrupt(
+        raise Disagreement(
             f"the log ends at position {at.position}, its own backup {backed_up.name} at position {backed_up.last}: "
-            "the store was set back; recover from the backup into a new store, which loses nothing that was backed up"
+            "the store was set back, or took over without the last records"
         )
     expected = _frontier_after(stored)
     # What this deployment wrote itself was compared then, and Merkle roots carry it on.
     found = expected if last == stored else _frontier_of_log(session, last, backed_up.last)
     if found != expected or (at.position == backed_up.last and at.frontier != expected):
-        raise Corrupt(
-            f"the log no longer agrees with its own backup {backed_up.name} up to position {backed_up.last}: "
-            "records were changed; `resurgam log verify` and `resurgam backup verify` tell on which side"
+        raise Disagreement(
+            f"the log no longer agrees with its own backup {backed_up.name} up to position {backed_up.last}: records "
+            "were changed, or the store was set back; `resurgam log verify` tells whether the log is in order"
         )
     return expected
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from domain.errors import Corrupt
 from infra.backup import audience, compaction, keyring_file, lines_file
 from infra.backup.age import Recipient
 from infra.backup.continuation import Continuation
 from infra.backup.cutter import Cutter, Written
+from infra.backup.divergence import Disagreement
 from infra.backup.manifest import Encryption, KeyringEntry, RecipientEntry
 from infra.backup.repository import Repository
 from infra.database.session import Session
@@ -57,14 +57,16 @@ class Draft:
         self.keyring_keys: dict[str, bytes] = {}
 
     def put_segments(self, progress: Progress) -> list[Written]:
-        """Write the records since the last backup; Corrupt if they do not lead to the log's own root."""
+        """Write the records since the last backup; raises Disagreement if they do not lead to the log's own root."""
         until = self._at.position
         self.segments = compaction.kept_segments(self._before.segments, until, self._records_bytes)
         start = self.segments[-1].frontier_after() if self.segments else Frontier()
         cutter = Cutter(self._pages(start, progress), start)
         written = self._put(cutter)
         if cutter.frontier != self._at.frontier:
-            raise Corrupt(f"the records up to position {until} do not have the Merkle root that the log's head says")
+            raise Disagreement(
+                f"the records up to position {until} do not have the Merkle root that the log's head says"
+            )
         self.segments += tuple(each.entry for each in written)
         return written
 
@@ -106,14 +108,14 @@ class Draft:
         return event_table.size_bytes(self._session, after, until)
 
     def _backed_up(self, start: Frontier, end: Frontier, progress: Progress = silent) -> Iterator[Page]:
-        """Yield the records of segments that are written again; Corrupt if they are not those that were backed up."""
+        """Yield the records of segments that are written again; Disagreement if they are not as they were backed up."""
         frontier = start.copy()
         for page in paged(event_table.records(self._session, after=start.size, until=end.size)):
             frontier.extend(page.leaves)
             yield page
             progress("sealing records again", frontier.size - start.size, end.size - start.size)
         if frontier != end:
-            raise Corrupt(
+            raise Disagreement(
                 f"the records from position {start.size + 1} to {end.size} are not those that were backed "
                 "up: `resurgam log verify` and `resurgam backup verify` tell on which side they were changed"
             )

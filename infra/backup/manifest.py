@@ -91,13 +91,18 @@ class EndorsementEntry(Part):
 
 
 class Ancestor(Part):
-    """What a deployment was recovered from."""
+    """What a deployment was recovered from, or forked from if `by` says so."""
 
     deployment: Uuid
     sequence: Count
     manifest_sha256: Hex
     position: Count
     checkpoint: str
+    by: Literal["fork"] | None = None
+
+    def line(self) -> str:
+        """Return where the deployment comes from, in words."""
+        return f"{'forked' if self.by else 'recovered'} from {self.deployment}"
 
 
 class Manifest(Document):

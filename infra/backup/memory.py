@@ -86,6 +86,18 @@ def forget_segment_keys(session: Session, sha256s: Iterable[str]) -> None:
     local_fact.delete(session, (SEGMENT_KEY + sha256 for sha256 in sha256s))
 
 
+def forget_backups(session: Session, ancestor: manifest.Ancestor) -> None:
+    """Forget what belongs to the chain of the ancestor, whose own this store was until now."""
+    for prefix in (LAST_MANIFEST, ENDORSEMENT, SEGMENT_KEY):
+        local_fact.delete(session, local_fact.with_prefix(session, prefix))
+    put_ancestor(session, ancestor)
+
+
+def put_ancestor(session: Session, ancestor: manifest.Ancestor) -> None:
+    """Keep what the deployment comes from; every manifest says so from now on."""
+    local_fact.put(session, ANCESTOR, encode(ancestor.model_dump(mode="json", exclude_none=True)))
+
+
 def put_endorsement(session: Session, endorsement: EndorsementEntry) -> None:
     """Keep an endorsement of our signer; it stands in every manifest from now on."""
     local_fact.put(session, ENDORSEMENT + endorsement.fingerprint, endorsement.mac.encode())

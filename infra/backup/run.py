@@ -10,17 +10,18 @@ from typing import NamedTuple
 from domain.backup_recipient import BackupRecipient, recipients
 from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
 from domain.release import RELEASE
-from infra.backup import manifest, memory
+from infra.backup import divergence, manifest, memory
 from infra.backup.age import fingerprint, parse_recipient
 from infra.backup.audience import stale as stale_objects
 from infra.backup.audience import taken_over
 from infra.backup.continuation import Continuation, continue_from, find_newest
 from infra.backup.cutter import Written
+from infra.backup.divergence import Disagreement
 from infra.backup.draft import Audience, Draft
 from infra.backup.manifest import Encryption, KeyringEntry, Manifest, RecipientEntry
 from infra.backup.memory import Remembered
 from infra.backup.repository import Repository, Stored
-from infra.database.session import Database
+from infra.database.session import Database, Session
 from infra.keys.root_key import RootKey
 from infra.log import checkpoint, head, record
 from infra.log.head import Head
@@ -104,7 +105,12 @@ def _attempt(
     with ExitStack() as stack:
         session = stack.enter_context(database.read())
         at = head.read_open(session)
-        before = continue_from(session, at, newest)
+        if (at.deployment, at.epoch) != (known.deployment, known.epoch):
+            return None  # it was forked meanwhile
+        try:
+            before = continue_from(session, at, newest)
+        except Disagreement as error:
+            raise _explained(error, session, at, repository, newest.stored, root_key) from None
         audience = _audience(recipients(Snapshot(session, at.position)))
         stored = before.stored
         stale = stale_objects(stored.manifest, audience.entries) if wanted.rekeys and stored is not None else []
@@ -122,9 +128,11 @@ def _attempt(
             if wanted.rekeys:
                 segments += draft.put_again(progress)
             keys = draft.put_keyring(root_key, is_base=is_base)
-        except Corrupt:
+        except Corrupt as error:
             if repository.manifest_names(at.deployment, since=before.sequence):
                 return None  # what a run puts that has lost already, may be pruned before it is read back
+            if isinstance(error, Disagreement):
+                raise _explained(error, session, at, repository, stored, root_key) from None
             raise
         _keep_file_keys(database, segments, root_key)
         stated = _manifest(at, before, remembered, audience, repository, clock(), draft)
@@ -155,6 +163,19 @@ def _attempt(
 
 def _is_large(before: Continuation) -> bool:
     return sum(entry.keys for entry in before.keyring) > SMALL_KEYRING_KEYS
+
+
+def _explained(
+    error: Disagreement,
+    session: Session,
+    at: Head,
+    repository: Repository,
+    stored: Stored | None,
+    root_key: RootKey,
+) -> Corrupt:
+    """Return a disagreement with where log and backup part, and the ways out."""
+    found = divergence.find(session, at, repository, stored, root_key) if stored else None
+    return divergence.explained(error, found)
 
 
 def _is_followed(repository: Repository, written: Stored) -> bool:

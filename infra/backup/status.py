@@ -146,5 +146,5 @@ def check_goes_forward(found: InRepository, store: InStore, location: str) -> No
     if newest is not None and newest.last > store.head.position:
         raise Corrupt(
             f"the log ends at position {store.head.position}, its own backup {newest.name} at position {newest.last}: "
-            "the store was set back; recover from the backup into a new store"
+            "the store was set back; `resurgam backup run` names what only the backup has, and the ways out"
         )

@@ -61,6 +61,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "Print what a bare machine needs to recover: places, fingerprints, steps, no secrets.",
     ),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
+    "fork": ("fork", "Go on with a log that no longer agrees with its own backups, as a new deployment."),
     "release": ("release", "Show this release and what it accepts."),
 }
 """Command -> (module of infra.cli, first line of its help). The module's `app` has the command, or is it.

@@ -97,7 +97,7 @@ def _write_list(found: dict[str, Any], now: str, *, shows_all: bool) -> None:
     newest = found["backups"][-1]
     age = age_s(newest["createdAt"], now)
     shown = f"{duration.shown(age)} old" if age is not None else f"of {newest['createdAt']}, which lies in the future"
-    ancestor = f", recovered from {newest['ancestor']}" if newest["ancestor"] else ""
+    ancestor = f", {newest['ancestry']}" if newest["ancestor"] else ""
     output.write_text(f"deployment {found['deployment']}{ancestor}: {found['line']}")
     output.write_text(f"newest backup {shown}, up to position {newest['last']}, {newest['encryption']}")
     columns = ("sequence", "createdAt", "last", "verifiedBy", "segments", "sizeBytes", "release", "signer")

@@ -19,5 +19,6 @@ def described(of: Manifest) -> dict[str, object]:
         "signer": of.signer().fingerprint,
         "endorsedBy": [entry.fingerprint for entry in of.endorsements],
         "ancestor": of.ancestor.deployment if of.ancestor else None,
+        "ancestry": of.ancestor.line() if of.ancestor else None,
         "checkpoint": f"{of.last}:{of.opened_checkpoint().body().splitlines()[2]}",
     }

@@ -19,13 +19,12 @@ from infra.backup.rebuild import Limit, Lost, Rebuilt
 from infra.backup.repository import Repository, Stored
 from infra.backup.segment import OpenerOf
 from infra.backup.verification import Expectation
-from infra.canonical_json import encode
 from infra.control_plane import first_records, store, when
 from infra.control_plane.first_records import FirstRecords
 from infra.database.session import Database, Session
 from infra.keys.root_key import FileRootKey, RootKey
 from infra.keys.signer import Signer, Verifier
-from infra.log import head, local_fact
+from infra.log import head
 from infra.log.head import Head
 from infra.log.record import Actor, Recorded
 from infra.state.snapshot import Snapshot
@@ -298,7 +297,7 @@ def _open(session: Session, planned: Plan, rebuilt: Rebuilt, root_key: RootKey) 
         position=rebuilt.position,
         checkpoint=of.checkpoint,
     )
-    local_fact.put(session, memory.ANCESTOR, encode(ancestor.model_dump(mode="json")))
+    memory.put_ancestor(session, ancestor)
     return opened
 
 

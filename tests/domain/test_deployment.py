@@ -9,6 +9,7 @@ from domain.deployment import (
     DEPLOYMENT_ID,
     ChangeDeploymentInputs,
     CreateDeployment,
+    RecordFork,
     RecordRecovery,
     RecordUpdate,
 )
@@ -67,6 +68,23 @@ def recovery(**changed: Any) -> RecordRecovery:
         "to_release": "1.1",
     }
     return RecordRecovery.model_validate({**given, **changed})
+
+
+def fork(**changed: Any) -> RecordFork:
+    given = {
+        "deployment_id": APP,
+        "ancestor_deployment_id": OPERATOR,
+        "epoch": "epoch-2",
+        "parent_epoch": "epoch-1",
+        "manifest_sequence": 3,
+        "backup_position": 900,
+        "backup_recorded_at": "2026-11-03T12:00:00Z",
+        "backup_root": "cm9vdA==",
+        "log_position": 800,
+        "log_root": "cm9vdDI=",
+        "agreed_position": 750,
+    }
+    return RecordFork.model_validate({**given, **changed})
 
 
 def created() -> ControlPlane:
@@ -249,3 +267,42 @@ def test_nothing_happens_to_a_deployment_that_was_never_created() -> None:
     plane = ControlPlane()
     for command in (change(inputs()), recovery(), RecordUpdate(to_release="1.1")):
         plane.refuses(command, "deployment-exists")
+
+
+def test_a_fork_leaves_both_checkpoints_and_keeps_the_rest() -> None:
+    plane = created().given(recovery(epoch="epoch-0", to_release="1.0"))
+    (event,) = plane.when(fork())
+    assert event.type == "deployment.forked"
+    state = plane.state(DEPLOYMENT_ID)
+    assert (state["deploymentId"], state["epoch"], state["release"]) == (APP, "epoch-2", "1.0")
+    assert state["inputs"]["region"] == "east"
+    assert state["lastRecovery"]["epoch"] == "epoch-0"
+    assert state["lastFork"] == {
+        "deploymentId": APP,
+        "ancestorDeploymentId": OPERATOR,
+        "epoch": "epoch-2",
+        "parentEpoch": "epoch-1",
+        "manifestSequence": 3,
+        "backupPosition": 900,
+        "backupRecordedAt": "2026-11-03T12:00:00.000000Z",
+        "backupRoot": "cm9vdA==",
+        "logPosition": 800,
+        "logRoot": "cm9vdDI=",
+        "agreedPosition": 750,
+    }
+
+
+def test_a_fork_begins_a_new_epoch_and_a_new_deployment() -> None:
+    plane = created()
+    plane.refuses(fork(epoch="epoch-1"), "epoch-is-new")
+    plane.refuses(fork(deployment_id=OPERATOR), "fork-is-new")
+
+
+@pytest.mark.parametrize("position", [801, 901])
+def test_what_a_fork_has_in_common_is_in_both(position: int) -> None:
+    created().refuses(fork(agreed_position=position), "agreed-position-in-both")
+    assert created().when(fork(agreed_position=0))
+
+
+def test_only_a_deployment_that_is_there_is_forked() -> None:
+    ControlPlane().refuses(fork(), "deployment-exists")

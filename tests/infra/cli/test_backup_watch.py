@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 import pytest
 
@@ -27,7 +26,7 @@ from infra.log import event_table
 from infra.log.record import decode_record
 from tests.backup_estate import Estate, estate, lived_in
 from tests.infra.cli.command_line import ROOT, CommandLine, process, request, user
-from tests.infra.cli.watching import PATIENCE_S, Watching, close
+from tests.infra.cli.watching import PATIENCE_S, Watching, close, head_of, restorable
 from tests.infra.control_plane.installation import ACTOR, user_request
 from tests.infra.control_plane.installation import request as plane_request
 
@@ -50,17 +49,6 @@ def verified(backed_up: CommandLine) -> CommandLine:
     """The same when nothing is to be verified for the next hours."""
     backed_up.done("backup", "run", "--verified", "--repository", "backups")
     return backed_up
-
-
-def head_of(cli: CommandLine) -> int:
-    return int(cli.done("get", "group", "--json").json["position"])
-
-
-def restorable(cli: CommandLine) -> dict[str, Any]:
-    found: dict[str, Any] = cli.done(
-        "backup", "verify", "--repository", "backups", "--identity", "identity.txt", "--json"
-    ).json
-    return dict(found["deployments"][0])
 
 
 def test_what_is_recorded_is_shipped_by_itself_and_sigterm_ends_it_with_0(

@@ -15,7 +15,7 @@ from infra.log import event_table
 from infra.log.record import decode_record
 from tests.infra.cli import command_line
 from tests.infra.cli.command_line import CommandLine, request, user
-from tests.infra.cli.test_backup_watch import Watching, head_of, restorable
+from tests.infra.cli.watching import Watching, head_of, restorable
 
 YEARS = [-25, 30]
 SetClock = Callable[[int], None]

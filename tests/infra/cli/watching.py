@@ -11,7 +11,7 @@ from queue import Empty, Queue
 from time import monotonic
 from typing import Any
 
-from tests.infra.cli.command_line import process
+from tests.infra.cli.command_line import CommandLine, process
 
 PATIENCE_S = 60
 """No test waits so long unless something is broken."""
@@ -68,3 +68,14 @@ def close(process: "subprocess.Popen[bytes]") -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         assert stream is not None
         stream.close()
+
+
+def head_of(cli: CommandLine) -> int:
+    return int(cli.done("get", "group", "--json").json["position"])
+
+
+def restorable(cli: CommandLine) -> dict[str, Any]:
+    found: dict[str, Any] = cli.done(
+        "backup", "verify", "--repository", "backups", "--identity", "identity.txt", "--json"
+    ).json
+    return dict(found["deployments"][0])
