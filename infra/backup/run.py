@@ -69,6 +69,8 @@ def run(
     for _ in range(ATTEMPTS):
         outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring, spares_keyring)
         if outcome is not None:
+            if outcome.is_new_base:
+                database.erase_remains()  # of keys that were destroyed while others read, of which this run is one
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
 
