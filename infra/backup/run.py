@@ -84,6 +84,8 @@ def run(
     for _ in range(ATTEMPTS):
         outcome = _attempt(database, root_key, repository, clock, progress, wanted)
         if outcome is not None:
+            if outcome.is_new_base:
+                database.erase_remains()  # of keys that were destroyed while others read, of which this run is one
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
 

@@ -39,6 +39,8 @@ class Batch:
         self.instant = self.clock.instant
         self._warning = self.clock.warning
         self.accepted: dict[str, tuple[str, Outcome]] = {}
+        self.has_shredded = False
+        """Whether keys were destroyed that had been stored."""
         self._digest = DigestSum(at.digest)
         self._clear()
 
@@ -97,6 +99,7 @@ class Batch:
             for key_id, (key, position) in self._added.items()
         ]
         shredded = [(key_id, position) for key_id, position in self._shredded.items() if key_id not in self._added]
+        self.has_shredded |= bool(shredded)
         return [keyring.insertion(added), keyring.shredding(shredded)]
 
     def _add(self, event: Event, index: int, count: int, cause: Cause, fresh: dict[str, DataKey]) -> None:

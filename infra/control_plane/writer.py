@@ -59,6 +59,7 @@ class Writer:
         self._world = Current(self._loader)
         self._seen = ("", -1)
         self._is_overtaken = False
+        self._owes_erasure = False
         self._asks_remotely = database.engine != "sqlite"
         self._queue = Queue(self._answer, BATCH_COMMANDS_MAX)
 
@@ -149,6 +150,8 @@ class Writer:
             batch.write(self._root_key)
         self._seen = (at.epoch, batch.position)
         self._world.settle()
+        if batch.has_shredded or self._owes_erasure:
+            self._owes_erasure = not self._database.erase_remains()
         if batch.position > at.position:
             self._notify()
 

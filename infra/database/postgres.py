@@ -96,6 +96,9 @@ class PostgresDatabase:
             session.begin_reading()
             yield session
 
+    def erase_remains(self) -> bool:
+        return True
+
     def close(self) -> None:
         self._pool.close()
 

@@ -156,6 +156,15 @@ class Database(Protocol):
         """A transaction that sees one snapshot, of the moment when its context was entered, and cannot write."""
         ...
 
+    def erase_remains(self) -> bool:
+        """Remove from the store's own files what committed changes overwrote and deleted, where the engine can.
+
+        Returns whether another attempt is needless; on SQLite one fails while others read what was before, for which
+        it does not wait. On PostgreSQL there is no such thing: dead rows stay until their space is used again. Never
+        raises, since it follows a commit.
+        """
+        ...
+
     def close(self) -> None:
         """Close all connections; those still lent are closed when they come back."""
         ...

@@ -26,6 +26,9 @@ from infra.database.session import (
 
 READERS_MAX = 16
 BUSY_PAUSE_S = 0.01
+ERASE_WAIT_MS = 5
+"""How long the log's truncation waits for readers that are about to end."""
+
 COLUMN_TYPES: Final[Mapping[str, str]] = {"integer": "INTEGER", "text": "TEXT", "bytes": "BLOB"}
 
 # Result codes: https://www.sqlite.org/rescode.html; the low byte of an extended code is its class.
@@ -191,6 +194,22 @@ class SqliteDatabase:
         with self._transaction(self._readers, "BEGIN DEFERRED") as session:
             session.execute("SELECT 1 FROM sqlite_master LIMIT 1")  # SQLite takes its snapshot at the first read
             yield session
+
+    def erase_remains(self) -> bool:
+        """In the file itself deleted content is overwritten (`secure_delete`); it remains in the write-ahead log."""
+        try:
+            connection = self._writers.take()
+        except ResurgamError:
+            return False
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {ERASE_WAIT_MS}")
+            [(is_busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1_000}")
+        except sqlite3.Error:
+            return False
+        finally:
+            self._writers.give_back(connection)
+        return not is_busy
 
     def close(self) -> None:
         self._readers.close()

@@ -220,6 +220,9 @@ class Disturbed:
         self.is_readable = True
         self.disturbances: list[BaseException] = []
 
+    def erase_remains(self) -> bool:
+        return self._real.erase_remains()
+
     @contextmanager
     def write(self) -> Iterator[Session]:
         with self._real.write() as session:

@@ -348,6 +348,9 @@ class FaultyDatabase:
     def engine(self) -> Engine:
         return self._real.engine
 
+    def erase_remains(self) -> bool:
+        return self._real.erase_remains()
+
     def lose_commits(self, count: int, *, is_stored: bool) -> None:
         self._lost, self._is_stored = count, is_stored
 
