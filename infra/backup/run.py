@@ -40,6 +40,8 @@ class Outcome:
     keys: int
     keyring_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """The file keys of the keyring files that it wrote, by SHA-256; kept nowhere else (docs/decisions/0014…)."""
+    answers_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """That of the answers file, if it wrote one."""
 
 
 def run(
@@ -50,15 +52,17 @@ def run(
     progress: Progress = silent,
     *,
     begins_keyring: bool = False,
+    asks: bool = False,
 ) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
-    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. Raises Refused or
+    If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. If it
+    `asks`, a new manifest has new answers. Raises Refused or
     Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names, and an encrypted
     temporary file.
     """
     for _ in range(ATTEMPTS):
-        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring)
+        outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring, asks)
         if outcome is not None:
             return outcome
     raise Conflict(f"other backup runs were faster {ATTEMPTS} times in a row: run it again when they are done")
@@ -71,6 +75,7 @@ def _attempt(
     clock: Callable[[], str],
     progress: Progress,
     begins_keyring: bool,
+    asks: bool,
 ) -> Outcome | None:
     """Return what the run did; None if another one took the manifest's name: then plan again behind it."""
     with database.read() as session:
@@ -93,6 +98,8 @@ def _attempt(
         try:
             segments = draft.put_segments(progress)
             keys = draft.put_keyring(root_key, is_base=begins_keyring)
+            if asks and at.position:
+                draft.put_answers()
         except Corrupt:
             if repository.manifest_names(at.deployment, since=before.sequence):
                 return None  # what a run puts that has lost already, may be pruned before it is read back
@@ -110,7 +117,7 @@ def _attempt(
             return None
     _remember(database, written)
     new = at.position - before.position
-    return Outcome(stated, written.sha256, True, new, draft.size_bytes, keys, draft.keyring_keys)
+    return Outcome(stated, written.sha256, True, new, draft.size_bytes, keys, draft.keyring_keys, draft.answers_keys)
 
 
 def _is_followed(repository: Repository, written: Stored) -> bool:
@@ -202,6 +209,7 @@ def _manifest(
         recorded_at=at.instant if at.position else "",
         segments=draft.segments,
         keyring=draft.keyring,
+        answers=draft.answers,
         checkpoint=checkpoint.sign(stated, signer),
         state_digest=at.digest.to_bytes().hex(),
         recipients=audience.entries,
