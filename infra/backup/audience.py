@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from infra.backup.manifest import AudienceEntry, KeyringEntry, Manifest, RecipientEntry, SegmentEntry
+from infra.backup.manifest import AudienceEntry, Entry, Manifest, RecipientEntry
 
 Recipients = tuple[RecipientEntry, ...]
 NOT_KNOWN: Recipients = ()
@@ -21,9 +21,7 @@ def recipients_of(of: Manifest) -> Mapping[str, Recipients]:
     return found
 
 
-def taken_over(
-    before: Manifest | None, objects: Sequence[SegmentEntry | KeyringEntry], recipients: Recipients
-) -> tuple[AudienceEntry, ...]:
+def taken_over(before: Manifest | None, objects: Sequence[Entry], recipients: Recipients) -> tuple[AudienceEntry, ...]:
     """Return what a manifest of these objects says of those that it takes over from the one before it."""
     known = recipients_of(before) if before is not None else {}
     others: dict[Recipients, list[str]] = defaultdict(list)
@@ -34,13 +32,13 @@ def taken_over(
     return tuple(AudienceEntry(objects=tuple(listed), recipients=to) for to, listed in others.items())
 
 
-def stale(of: Manifest, recipients: Recipients) -> list[SegmentEntry | KeyringEntry]:
+def stale(of: Manifest, recipients: Recipients) -> list[Entry]:
     """Return the objects of a backup that are not sealed to exactly these recipients, or may not be."""
     known = recipients_of(of)
     return [entry for entry in of.objects() if known[entry.sha256] != recipients]
 
 
-def closed_to(of: Manifest, fingerprints: Collection[str]) -> list[SegmentEntry | KeyringEntry]:
+def closed_to(of: Manifest, fingerprints: Collection[str]) -> list[Entry]:
     """Return the objects of a backup that none of these recipients opens; whoever may open one, is taken to."""
     known = recipients_of(of)
     return [

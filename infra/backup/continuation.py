@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from domain.errors import Corrupt, NotFound, Refused
 from infra.backup import layout
 from infra.backup.divergence import Disagreement
-from infra.backup.manifest import KeyringEntry, SegmentEntry
+from infra.backup.manifest import AnswersEntry, KeyringEntry, SegmentEntry
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Session
 from infra.keys.signer import Verifier
@@ -56,6 +56,11 @@ class Continuation:
     def segments(self) -> tuple[SegmentEntry, ...]:
         """The segments that the next manifest begins with."""
         return self.stored.manifest.segments if self.stored else ()
+
+    @property
+    def answers(self) -> AnswersEntry | None:
+        """The answers that the next one takes over unless it has its own."""
+        return self.stored.manifest.answers if self.stored else None
 
     @property
     def keyring(self) -> tuple[KeyringEntry, ...]:

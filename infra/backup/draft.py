@@ -11,7 +11,7 @@ from infra.backup.age import Recipient
 from infra.backup.continuation import Continuation
 from infra.backup.cutter import Cutter, Written
 from infra.backup.divergence import Disagreement
-from infra.backup.manifest import Encryption, KeyringEntry, RecipientEntry
+from infra.backup.manifest import AnswersEntry, Encryption, KeyringEntry, RecipientEntry
 from infra.backup.repository import Repository
 from infra.database.session import Session
 from infra.keys import keyring
@@ -53,8 +53,10 @@ class Draft:
         self._folder = folder
         self.segments = before.segments
         self.keyring = before.keyring
+        self.answers = before.answers
         self.size_bytes = 0
         self.keyring_keys: dict[str, bytes] = {}
+        self.answers_keys: dict[str, bytes] = {}
 
     def put_segments(self, progress: Progress) -> list[Written]:
         """Write the records since the last backup; raises Disagreement if they do not lead to the log's own root."""
@@ -161,6 +163,27 @@ class Draft:
         lines_file.check(data, sealed, f"keyring {entry.sequence} up to position {until}")
         self.keyring_keys[entry.sha256] = sealed.file_key
         return entry
+
+    def put_answers(self) -> None:
+        """Ask the state, and write what it answers; the file key is then in `answers_keys`."""
+        from infra.backup import answers  # loads every question, which most runs do not ask
+
+        path = self._folder / "answers"
+        lines = answers.lines(self._session, self._at)
+        sealed = lines_file.write(path, lines, self._audience.recipients, allow_mixed=self._audience.allow_mixed)
+        entry = AnswersEntry(
+            answers=sealed.lines - 1,
+            position=self._at.position,
+            sequence=self._before.sequence,
+            sha256=sealed.sha256,
+            size_bytes=sealed.size_bytes,
+        )
+        self._repository.put_object(entry.name(self._at.deployment), path)
+        data = self._repository.get_object(self._at.deployment, entry)
+        lines_file.check(data, sealed, f"answers {entry.sequence} of position {entry.position}")
+        self.answers_keys[entry.sha256] = sealed.file_key
+        self.answers = entry
+        self.size_bytes += entry.size_bytes
 
 
 class _Reader:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domain.errors import NotFound
 from infra.backup import freshness, layout
-from infra.backup.manifest import KeyringEntry, SegmentEntry
+from infra.backup.manifest import Entry, KeyringEntry
 from infra.backup.prune_statement import Link, PruneStatement
 from infra.backup.repository import PruneStatements, Repository, Stored
 from infra.backup.retention import Backup
@@ -97,7 +97,7 @@ def read(repository: Repository, deployment: str, progress: Progress) -> Invento
     """Look at everything of a deployment, without opening it; Corrupt if its chain is, NotFound if it has no backup."""
     objects = [
         name
-        for folder in ("attestations", "keyrings", "segments")
+        for folder in ("answers", "attestations", "keyrings", "segments")
         for name in repository.store.list(f"{deployment}/{folder}/")
         if layout.is_prunable(name)
     ]
@@ -159,7 +159,7 @@ class _Uses:
         self.by_sha256: dict[str, Use] = {}
         self.missable_keyrings = 0
 
-    def add(self, sequence: int, entries: Sequence[SegmentEntry | KeyringEntry]) -> str:
+    def add(self, sequence: int, entries: Sequence[Entry]) -> str:
         """Take note of what the next manifest names, and return the name of an object that is missing."""
         missing = ""
         for entry in entries:

@@ -13,7 +13,7 @@ _KEYRING = re.compile(r"[0-9a-f-]{36}/keyrings/(?P<sequence>[0-9]{19})-[0-9a-f]{
 _PRUNE = re.compile(r"[0-9a-f-]{36}/prunes/(?P<sequence>[0-9]{19})\.json")
 _MANIFEST = re.compile(r"[0-9a-f-]{36}/manifests/(?P<sequence>[0-9]{19})\.json")
 _OBJECT = re.compile(
-    r"[0-9a-f-]{36}/(?:segments/[0-9]{19}-[0-9]{19}|keyrings/[0-9]{19})-(?P<sha256>[0-9a-f]{64})"
+    r"[0-9a-f-]{36}/(?:segments/[0-9]{19}-[0-9]{19}|(?:answers|keyrings)/[0-9]{19})-(?P<sha256>[0-9a-f]{64})"
     + re.escape(LINES_SUFFIX)
 )
 _ATTESTATION = re.compile(r"[0-9a-f-]{36}/attestations/(?P<sequence>[0-9]{19})-(?P<sha256>[0-9a-f]{64})\.json")
@@ -33,6 +33,11 @@ def keyring_sequence(name: str) -> int | None:
     """Return the sequence of the manifest that a keyring was written for; None if it is no keyring's name."""
     match = _KEYRING.fullmatch(name)
     return int(match["sequence"]) if match else None
+
+
+def answers(deployment: str, sequence: int, sha256: str) -> str:
+    """Return the name of an answers file."""
+    return f"{deployment}/answers/{sequence:019d}-{sha256}{LINES_SUFFIX}"
 
 
 def manifests(deployment: str) -> str:
@@ -68,7 +73,7 @@ def attested_sequence(name: str) -> int | None:
 
 
 def object_sha256(name: str) -> str | None:
-    """Return the SHA-256 that the name of a segment or keyring says; None if it is no such name."""
+    """Return the SHA-256 that the name of a segment, keyring or answers file says; None if it is no such name."""
     match = _OBJECT.fullmatch(name)
     return match["sha256"] if match else None
 

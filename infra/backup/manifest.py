@@ -69,6 +69,20 @@ class KeyringEntry(Part):
         return layout.keyring(deployment, self.sequence, self.sha256)
 
 
+class AnswersEntry(Part):
+    """What the state answered at `position`, in so many lines after the first."""
+
+    answers: Count
+    position: Count
+    sequence: Count
+    sha256: Hex
+    size_bytes: Count
+
+    def name(self, deployment: str) -> str:
+        """Return the name of the answers' object."""
+        return layout.answers(deployment, self.sequence, self.sha256)
+
+
 class RecipientEntry(Part):
     """A recipient, by the fingerprint that its holder can compare."""
 
@@ -105,6 +119,10 @@ class Ancestor(Part):
         return f"{'forked' if self.by else 'recovered'} from {self.deployment}"
 
 
+Entry = SegmentEntry | KeyringEntry | AnswersEntry
+"""An object that a manifest names."""
+
+
 class Manifest(Document):
     """See docs/reference/backup.md for every member."""
 
@@ -115,6 +133,7 @@ class Manifest(Document):
     epoch: Uuid
     parent_epoch: Annotated[str, Field(pattern=f"^({UUID_PATTERN})?$")]
     ancestor: Ancestor | None = None
+    answers: AnswersEntry | None = None
     sequence: Annotated[int, Field(ge=1, le=layout.SEQUENCE_MAX)]
     previous: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
     void: Annotated[tuple[ManifestName, ...], Field(strict=False)] = ()
@@ -143,9 +162,9 @@ class Manifest(Document):
         """Return the verifier that the manifest claims; that it is the right one is for the reader to decide."""
         return _verifier(self.verifier)
 
-    def objects(self) -> list[SegmentEntry | KeyringEntry]:
+    def objects(self) -> list[Entry]:
         """Return everything that a recovery of this backup reads, segments first."""
-        return [*self.segments, *self.keyring]
+        return [*self.segments, *self.keyring, *([self.answers] if self.answers else [])]
 
     def opened_checkpoint(self) -> Checkpoint:
         """Return the checkpoint; Corrupt unless the manifest's signer signed it for this log and this position."""
@@ -172,6 +191,8 @@ class Manifest(Document):
             raise Corrupt(f"{self.name} has a checkpoint of another tree than its segments")
         self._check_keyring()
         self._check_audiences()
+        if self.answers is not None and not 0 < self.answers.position <= self.last:
+            raise Corrupt(f"{self.name} has answers of position {self.answers.position}, beyond {self.last}")
 
     def _check_keyring(self) -> None:
         until = 0

@@ -9,7 +9,7 @@ from domain.backup_recipient import BACKUP_RECIPIENT
 from infra.backup import layout
 from infra.backup.age import fingerprint, parse_recipient
 from infra.backup.audience import recipients_of
-from infra.backup.manifest import KeyringEntry, Manifest, RecipientEntry, SegmentEntry
+from infra.backup.manifest import Entry, KeyringEntry, Manifest, RecipientEntry, SegmentEntry
 from infra.backup.repository import Repository
 from infra.database.session import Session
 from infra.log import event_table
@@ -23,7 +23,7 @@ Extent = Literal["all", "part", "nothing"]
 class Opened:
     """An object, and the newest manifest that names it."""
 
-    entry: SegmentEntry | KeyringEntry
+    entry: Entry
     manifest: Manifest
 
 

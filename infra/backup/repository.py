@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from domain.errors import Conflict, Corrupt, NotFound
 from infra.backup import layout, manifest, prune_statement
-from infra.backup.manifest import KeyringEntry, Manifest, SegmentEntry
+from infra.backup.manifest import Entry, Manifest
 from infra.backup.prune_statement import Gaps, Link, PruneStatement
 from infra.backup.stores.store import Store
 from infra.canonical_json import decode_canonical, encode
@@ -160,8 +160,8 @@ class Repository:
         with suppress(Conflict):
             self.store.put_file_new(name, path)
 
-    def get_object(self, deployment: str, entry: SegmentEntry | KeyringEntry) -> bytes:
-        """Return the bytes of a segment or keyring; Corrupt if it is missing or is not what its manifest says."""
+    def get_object(self, deployment: str, entry: Entry) -> bytes:
+        """Return the bytes of what a manifest names; Corrupt if it is missing or is not what the manifest says."""
         name = entry.name(deployment)
         try:
             if self.store.head(name) == entry.size_bytes:

@@ -18,7 +18,7 @@ from infra.backup.continuation import Continuation, continue_from, find_newest
 from infra.backup.cutter import Written
 from infra.backup.divergence import Disagreement
 from infra.backup.draft import Audience, Draft
-from infra.backup.manifest import Encryption, KeyringEntry, Manifest, RecipientEntry
+from infra.backup.manifest import AnswersEntry, Encryption, KeyringEntry, Manifest, RecipientEntry
 from infra.backup.memory import Remembered
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Database, Session
@@ -51,6 +51,8 @@ class Outcome:
     """Whether a keyring file of the manifest holds a key that was destroyed since: a new base is due, and put off."""
     keyring_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """The file keys of the keyring files that it wrote, by SHA-256; kept nowhere else (docs/decisions/0014…)."""
+    answers_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """That of the answers file, if it wrote one."""
 
 
 class _Wanted(NamedTuple):
@@ -59,6 +61,7 @@ class _Wanted(NamedTuple):
     begins_keyring: bool
     rekeys: bool
     spares_keyring: bool
+    asks: bool
 
 
 def run(
@@ -71,16 +74,18 @@ def run(
     begins_keyring: bool = False,
     rekeys: bool = False,
     spares_keyring: bool = False,
+    asks: bool = False,
 ) -> Outcome:
     """Back up whatever is new; safe beside running writers, readers and other runs.
 
     If it `begins_keyring` there is a new manifest in any case, and its keyring is one new base. So there is once keys
     were destroyed that the last one's files hold, unless it `spares_keyring` because of its size. If it `rekeys`, some
-    of what is not sealed to the present recipients is written again, see infra.backup.rekeying. Raises Refused or
+    of what is not sealed to the present recipients is written again, see infra.backup.rekeying. If it `asks`, a new
+    manifest has new answers. Raises Refused or
     Corrupt if the log and its backups no longer agree. Killed, it leaves objects that nothing names, and an encrypted
     temporary file.
     """
-    wanted = _Wanted(begins_keyring, rekeys, spares_keyring)
+    wanted = _Wanted(begins_keyring, rekeys, spares_keyring, asks)
     for _ in range(ATTEMPTS):
         outcome = _attempt(database, root_key, repository, clock, progress, wanted)
         if outcome is not None:
@@ -130,6 +135,8 @@ def _attempt(
             if wanted.rekeys:
                 segments += draft.put_again(progress)
             keys = draft.put_keyring(root_key, is_base=is_base)
+            if at.position and (wanted.asks or any(isinstance(entry, AnswersEntry) for entry in stale)):
+                draft.put_answers()
         except Corrupt as error:
             if repository.manifest_names(at.deployment, since=before.sequence):
                 return None  # what a run puts that has lost already, may be pruned before it is read back
@@ -160,6 +167,7 @@ def _attempt(
         is_new_base=is_new_base,
         holds_destroyed_keys=holds_destroyed_keys and not is_new_base,
         keyring_keys=draft.keyring_keys,
+        answers_keys=draft.answers_keys,
     )
 
 
@@ -269,11 +277,14 @@ def _manifest(
         recorded_at=at.instant if at.position else "",
         segments=draft.segments,
         keyring=draft.keyring,
+        answers=draft.answers,
         checkpoint=checkpoint.sign(stated, signer),
         state_digest=at.digest.to_bytes().hex(),
         recipients=audience.entries,
         audiences=taken_over(
-            before.stored.manifest if before.stored else None, [*draft.segments, *draft.keyring], audience.entries
+            before.stored.manifest if before.stored else None,
+            [*draft.segments, *draft.keyring, *([draft.answers] if draft.answers else [])],
+            audience.entries,
         ),
         encryption=audience.encryption,
         verifier=str(signer.verifier),

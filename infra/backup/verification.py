@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from domain.errors import Corrupt, NotFound
-from infra.backup import freshness, keyring_file, layout, segment
+from infra.backup import answers_file, freshness, keyring_file, layout, segment
 from infra.backup.age import AgeIdentity
 from infra.backup.manifest import Manifest
 from infra.backup.repository import Repository, Stored
@@ -74,6 +74,7 @@ class Verified:
     unnamed: tuple[str, ...]
     attestations: int
     unchecked: int
+    answers: int
 
 
 def verify(
@@ -122,6 +123,7 @@ def verify(
         unnamed,
         attestations,
         unchecked,
+        newest.manifest.answers.answers if newest.manifest.answers else 0,
     )
 
 
@@ -174,5 +176,7 @@ def _open(
             recorded_at = recorded.recorded_at
         progress("verifying records", position, of.last)
     contents = keyring_file.read_all(repository, of, opener_of)
+    if of.answers is not None:
+        answers_file.read(repository, of.deployment, of.answers, opener_of)
     size = sum(entry.size_bytes for entry in of.objects())
     return of.last, len(contents.live), size

@@ -53,6 +53,7 @@ def _verified(found: verification.Verified) -> dict[str, object]:
         "manifests": found.manifests,
         "segments": found.segments,
         "keyrings": found.keyrings,
+        "answers": found.answers,
         "records": found.records,
         "keys": found.keys,
         "sizeBytes": found.size_bytes,

@@ -9,7 +9,18 @@ from domain.deployment import RecordRecovery
 from domain.deployment_inputs import DeploymentInputs
 from domain.errors import Refused, Usage
 from domain.release import RELEASE, gate
-from infra.backup import choice, comparison, endorsement, keyring_file, lines_file, manifest, memory, rebuild, segment
+from infra.backup import (
+    answers,
+    choice,
+    comparison,
+    endorsement,
+    keyring_file,
+    lines_file,
+    manifest,
+    memory,
+    rebuild,
+    segment,
+)
 from infra.backup.age import AgeIdentity
 from infra.backup.comparison import Measure
 from infra.backup.endorsement import Trust
@@ -194,6 +205,9 @@ def _proven(
     progress("building indexes", 0, 1)
     store.create_indexes(session)
     progress("building indexes", 1, 1)
+    measures += answers.compare(
+        session, repository, planned.manifest, opener_of, rebuilt.position, accept_damage=wish.accept_damage
+    )
     return Proven(rebuilt, keys, measures)
 
 

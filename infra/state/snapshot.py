@@ -1,6 +1,6 @@
 """Reads the temporal tables as of one position, within one transaction of the database."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from domain.event import State
 from domain.resource import Resource
@@ -102,6 +102,26 @@ class Snapshot:
         """Return (kind, state) of each resource whose version meets a condition, which none meets with two."""
         rows = self._session.execute(f"SELECT resource, kind, state FROM versions WHERE {condition}", positions)
         return {resource: (kind, state) for resource, kind, state in rows}
+
+
+def drawn(session: Session, head: int) -> Callable[[str, int], str | None]:
+    """Return what draws resources at the head: (kind, number) -> a folded id, None if there is none of that kind.
+
+    The number says from which position on one is taken, in the order in which they became as they are. Takes O(log n).
+    """
+
+    def draw(kind: str, number: int) -> str | None:
+        for begin, end in ((number % head + 1, head), (1, number % head)):
+            rows = session.execute(
+                f"SELECT resource FROM versions WHERE kind = ? AND valid_to = {OPEN} AND valid_from >= ? "
+                "AND valid_from <= ? AND length(state) > 0 ORDER BY valid_from LIMIT 1",
+                (kind, begin, end),
+            )
+            if rows:
+                return str(rows[0][0])
+        return None
+
+    return draw
 
 
 class HeadLoader:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.errors import Corrupt, Unavailable, WrongKey
-from infra.backup import attestation, keyring_file, lines_file, run
+from infra.backup import answers, attestation, keyring_file, lines_file, run
 from infra.backup.age import fingerprint
 from infra.backup.attestation import Judged
 from infra.backup.repository import Repository, Stored
@@ -76,6 +76,7 @@ def test_a_verified_backup_is_replayed_from_the_repository_without_an_identity(m
         "position": "equal",
         "merkle root": "equal",
         "state digest": "equal",
+        **dict.fromkeys(answers.NAMES, "equal"),
     }
     assert verified.report.keys == made.verify().keys
     [one] = judged(made)
@@ -119,7 +120,7 @@ def test_a_backup_recovers_after_it_was_verified(simple: Estate, tmp_path: Path)
     assert again.outcome.manifest.deployment != simple.deployment
 
 
-@pytest.mark.parametrize("folder", ["segments", "keyrings"])
+@pytest.mark.parametrize("folder", ["segments", "keyrings", "answers"])
 def test_an_object_that_was_changed_after_it_was_written_is_found_and_nothing_attested(
     simple: Estate, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
