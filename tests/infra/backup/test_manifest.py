@@ -1,5 +1,6 @@
 """Manifests: signed, in one spelling only, and consistent in themselves."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -166,7 +167,13 @@ def test_segments_that_do_not_meet_are_refused(newest: Manifest, signer: Signer)
 
 
 def test_keyrings_that_do_not_meet_are_refused(newest: Manifest, signer: Signer) -> None:
-    first, second, third = newest.keyring
+    [only] = newest.keyring
+    ends = (0, 10, 15, only.until)
+    first, second, third = (
+        only.model_copy(update={"after": after, "until": until}) for after, until in itertools.pairwise(ends)
+    )
+    meeting = newest.model_copy(update={"keyring": (first, second, third)})
+    assert parse(manifest.sign(meeting, signer), newest.name).keyring == meeting.keyring
     for keyring in (
         (second, third),
         (first, third),

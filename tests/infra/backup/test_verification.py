@@ -20,8 +20,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
 def test_a_sound_repository_is_told_in_numbers(made: Estate, identities: tuple[object, ...]) -> None:
     found = verify(made.root, made.deployment, identities)  # type: ignore[arg-type]  # ids need plain parameters
     assert found.newest.manifest == made.newest
-    assert (found.manifests, found.segments, found.keyrings, found.records) == (3, 3, 3, 22)
-    assert found.size_bytes == sum(path.stat().st_size for path in made.files() if path.suffix == ".age")
+    assert (found.manifests, found.segments, found.keyrings, found.records) == (3, 3, 1, 22)
+    assert found.size_bytes == sum(entry.size_bytes for entry in made.newest.objects())
     assert found.opened is bool(identities)
     assert found.unnamed == ()
 
@@ -33,8 +33,16 @@ def test_without_an_identity_damage_is_found_too(made: Estate, tmp_path: Path, f
         data = path.read_bytes()
         for harmed in (data[:-1], data + b"\n", data[:50] + bytes([data[50] ^ 4]) + data[51:]):
             path.write_bytes(harmed)
-            with pytest.raises(Corrupt, match=f"{path.name} is not what its manifest says"):
+            with pytest.raises(Corrupt, match=f"{path.name} is not what its (manifest|name) says"):
                 verify(root, made.deployment, ())
+        path.write_bytes(data)
+
+
+def test_without_an_identity_a_missing_object_is_found_too(made: Estate, tmp_path: Path) -> None:
+    root = made.copied(tmp_path)
+    for entry in made.newest.objects():
+        path = root / entry.name(made.deployment)
+        data = path.read_bytes()
         path.unlink()
         with pytest.raises(Corrupt, match=f"{path.name} is missing, but a manifest names it"):
             verify(root, made.deployment, ())
