@@ -1,7 +1,11 @@
 """What of a restoration contradicts the world as it is, stays as it is, and is listed with the rule that says so."""
 
 from collections.abc import Callable
+from itertools import chain
 
+import pytest
+
+from domain import restoration_rules
 from domain.access_policy import AccessPolicyEntry
 from domain.built_in_role import OWNER, READER
 from domain.certificate_authority import RetireCertificateAuthority
@@ -11,7 +15,7 @@ from domain.group import CreateGroup, DeleteGroup
 from domain.issued_certificate import RevokeCertificate
 from domain.principal import principal_id
 from domain.resource_group import DeleteResourceGroup
-from domain.restoration_rules import Skipped, Vetted, vet
+from domain.restoration_rules import RULES, RULES_OF, Rule, Skipped, Vetted, vet
 from domain.role_assignment import UnassignRole, role_assignment_id
 from domain.secret import DeleteSecret, PurgeSecret
 from domain.subscription import CreateProviderSubscription
@@ -285,3 +289,49 @@ def test_groups_and_memberships_come_back_together() -> None:
     restored(live, then, "identity")
     assert live.resources().keys() == then.resources().keys()
     assert live.world.sources(principal_id(TEAM), "group") == then.world.sources(principal_id(TEAM), "group")
+
+
+SHOWN_BY = {
+    "_kind_stays": test_an_id_that_another_kind_has_by_now_is_not_taken_from_it,
+    "_stays_for_ever": test_a_subscription_that_was_made_since_is_not_taken_back,
+    "_references_stand": test_a_role_assignment_whose_principal_is_gone_is_not_restored_blindly,
+    "_is_unused": test_what_was_made_since_stays_while_others_refer_to_it,
+    "_keys_are_unique": test_a_name_that_somebody_else_has_by_now_is_not_given_twice,
+    "_owner_exists": test_a_subscription_is_not_given_back_to_a_user_who_is_gone,
+    "_owns_nothing": test_a_user_who_owns_a_subscription_stays_and_keeps_the_name,
+    "_current_version_exists": test_a_secret_stays_away_without_its_current_version,
+    "_is_purgeable": test_what_a_purge_protection_keeps_is_not_taken_away,
+    "_revocation_is_final": test_what_was_issued_revoked_or_published_since_stays_so,
+    "_list_goes_forward": test_what_was_issued_revoked_or_published_since_stays_so,
+    "_root_stays_retired": test_a_rotation_is_not_undone,
+}
+
+
+def name_of(rule: Rule) -> str:
+    """The name of the function that a rule is, or was made by."""
+    return rule.__qualname__.split(".")[0]
+
+
+@pytest.mark.parametrize("name", sorted({name_of(rule) for rule in (*RULES, *chain(*RULES_OF.values()))}))
+def test_every_rule_is_missed_where_it_is_left_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = tuple(rule for rule in RULES if name_of(rule) != name)
+    others_of = {kind: tuple(rule for rule in of if name_of(rule) != name) for kind, of in RULES_OF.items()}
+    monkeypatch.setattr(restoration_rules, "RULES", others)
+    monkeypatch.setattr(restoration_rules, "RULES_OF", others_of)
+    with pytest.raises((AssertionError, IndexError)):
+        SHOWN_BY[name]()
+
+
+@pytest.mark.parametrize(
+    "shown_by",
+    [
+        test_the_access_policy_of_a_principal_that_is_gone_is_left_out_and_the_vault_comes_back,
+        test_what_protects_a_vault_from_deletion_only_grows,
+    ],
+)
+def test_what_is_left_out_is_missed_where_it_is_not(
+    shown_by: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoration_rules, "_fitted", lambda _, one: one)
+    with pytest.raises((AssertionError, ValueError)):
+        shown_by()
