@@ -13,6 +13,7 @@ from domain.errors import Refused
 from domain.issued_certificate import ISSUED_CERTIFICATE
 from domain.principal import principal_id
 from domain.resource import World
+from domain.resource_id import fold
 from domain.revocation_list import REVOCATION_LIST
 from domain.role_assignment import has_root_owner
 from domain.secret import SECRET, vault_of
@@ -111,6 +112,25 @@ def vet(live: World, then: World, wanted: Iterable[Alteration], skipped: Iterabl
     accepted = [one for one in fitted.values() if one.after != one.before]
     parts = [part for key, one in asked.items() for part in _left_out(one, fitted[key])]
     return Vetted(accepted, sorted(left, key=lambda one: one.alteration.key), parts)
+
+
+def foreseen(alterations: Iterable[Alteration]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the folded ids, and the pairs of target and relation, that nearly all questions to the world are about."""
+    resources: set[str] = set()
+    targets: set[tuple[str, str]] = set()
+    for one in alterations:
+        resources.add(one.key)
+        if one.after is None:
+            targets.update((one.key, relation) for relation in RELATIONS)
+            continue
+        for relation, target in one.kind.links(one.after):
+            if relation == "key":
+                targets.add((fold(target), relation))
+            elif target.startswith("/"):
+                resources.add(fold(target))
+        if "owner" in one.after:
+            targets.add((fold(user_key(str(one.after["owner"]))), "key"))
+    return sorted(resources), sorted(targets)
 
 
 def must_leave_an_owner(live: World, result: World) -> None:

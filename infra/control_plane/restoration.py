@@ -18,7 +18,7 @@ from domain.errors import Conflict, Refused, Usage
 from domain.resource import SERVICES, Kind
 from domain.resource_id import fold
 from domain.restoration import RestoredResource, RestoreResources, Source
-from domain.restoration_rules import Skipped, Vetted, must_leave_an_owner, vet
+from domain.restoration_rules import Skipped, Vetted, foreseen, must_leave_an_owner, vet
 from infra.backup import choice, lines_file, memory
 from infra.backup.age import AgeIdentity
 from infra.backup.repository import Repository
@@ -36,11 +36,12 @@ from infra.log import event_table, head
 from infra.log.event_log import Clock
 from infra.log.head import Head
 from infra.log.record import Actor
-from infra.state.snapshot import HeadLoader, Snapshot
+from infra.state.snapshot import HeadLoader, Snapshot, questions, sources_found, versions_found
 from projections.current import Current
 from projections.progress import Progress, silent
 
 ALL = "all"
+LOADED_AT_ONCE = 1_000
 PROVIDERS = "providers"
 """What an operator calls the part of the service `deployment` that can be restored."""
 
@@ -160,15 +161,14 @@ def apply(database: Database, root_key: RootKey, proposal: Proposal, actor: Acto
 
 
 def _proposed(session: Session, at: Head, root_key: RootKey, origin: Origin, service: str) -> Proposal:
-    kinds = kinds_of(service)
-    live = Snapshot(session, at.position)
+    kinds, now = kinds_of(service), Snapshot(session, at.position)
     with origin.database.read() as scratch:
         then = Snapshot(scratch, origin.position)
-        _check_inputs(live, then)
+        _check_inputs(now, then)
         is_same_log = _is_same_log(session, scratch, at, origin)
         values = Values(session, root_key, origin.keys)
         wanted, skipped = [], []
-        for one in _differences(live, then, kinds):
+        for one in _differences(now, then, kinds):
             one = values.kept(one)
             if one.before == one.after:
                 continue
@@ -179,6 +179,7 @@ def _proposed(session: Session, at: Head, root_key: RootKey, origin: Origin, ser
                 skipped.append(Skipped(one, "value-destroyed", why))
             else:
                 wanted.append(one)
+        live = _world(session, wanted)
         vetted = vet(live, then, wanted, skipped)
         must_leave_an_owner(live, AlteredWorld(live, vetted.accepted))
     brought_back, destroyed = values.fate(vetted.accepted)
@@ -226,15 +227,25 @@ def _recorded(
     resources = [RestoredResource(id=one.id, kind=one.kind.name, state=_plain(one.after)) for one in altered]
     command = RestoreResources(source=proposal.origin.source(), resources=tuple(resources))
     request = Request(command, reason=f"{_said(proposal)}: {reason}" if reason else _said(proposal))
-    loader = HeadLoader()
-    loader.session = session
-    world = Current(loader)
+    world = _world(session, altered)
     batch = Batch(session, at, world, clock)
     prepared = Prepared(str(uuid4()))
     item = Item(request, actor, Preparation(prepared, tuple(values.data_keys)), prepared.id, request.digest)
     outcome = batch.accept(item, decide(world, batch.instant, prepared, command))
     batch.write(root_key)
     return outcome
+
+
+def _world(session: Session, alterations: Sequence[Alteration]) -> Current:
+    """Return the world at the head, with nearly all that the rules will ask of it: one by one would take minutes."""
+    loader = HeadLoader()
+    loader.session = session
+    world = Current(loader)
+    for start in range(0, len(alterations), LOADED_AT_ONCE):
+        resources, targets = foreseen(alterations[start : start + LOADED_AT_ONCE])
+        answers = session.ask(questions(resources, targets))
+        world.learn(versions_found(resources, answers), sources_found(targets, answers))
+    return world
 
 
 def _said(proposal: Proposal) -> str:

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from infra.control_plane import restoration
+from infra.control_plane.plane import ControlPlane
+from infra.control_plane.request import parse
 from tests.infra.cli.command_line import CommandLine, request, user, user_id
 from tests.infra.cli.estate import CANARY, GROUP, SECOND_CANARY, SECRET, SUBSCRIPTION, TENANT, VAULT
-from tests.infra.control_plane.installation import INPUTS, PASSWORD
+from tests.infra.control_plane.installation import ACTOR, INPUTS, PASSWORD
 
 RECOVER = ("recover", "backups", "--identity", "identity.txt")
 SERVICES = ("identity", "federation", "certificates", "subscriptions", "vaults", "roles", "providers")
 OTHER_VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/unwanted"
+USER = f"/providers/Microsoft.Graph/directoryObjects/{user_id(1)}"
 ADMIN_ONLY = {"secrets": ["list"]}
 
 
@@ -35,6 +38,13 @@ def simple(cli: CommandLine) -> CommandLine:
     assert cli.record(request("AddBackupRecipient", name="safe", recipient=recipient), user(1)).code == 0
     cli.done("backup", "run", "--repository", "backups")
     return cli
+
+
+class Terminal(io.TextIOWrapper):
+    """Standard input of somebody who sits there."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def position(cli: CommandLine) -> int:
@@ -137,11 +147,7 @@ def test_what_differs_is_shown_before_anything_is_asked(simple: CommandLine) -> 
     assert refused.code == 3
     assert "displayName: Ruined -> User 1" in refused.out
     assert "--yes" in refused.err
-    assert position(simple) == int(
-        simple.done("history", f"/providers/Microsoft.Graph/directoryObjects/{user_id(1)}", "--json").json["versions"][
-            -1
-        ]["position"]
-    )
+    assert position(simple) == int(simple.done("history", USER, "--json").json["versions"][-1]["position"])
     shown = simple.done(*RECOVER, "--only", "identity", "--plan")
     assert shown.out == refused.out
     assert "1 changed back to restore; 0 skipped" in shown.out
@@ -150,17 +156,57 @@ def test_what_differs_is_shown_before_anything_is_asked(simple: CommandLine) -> 
     assert simple.done(*RECOVER, "--only", "identity", "--yes").out.endswith("nothing to restore; 0 skipped\n")
 
 
+def meanwhile(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let somebody else change the user between the look and the yes, once."""
+    real, others = restoration.apply, [request("UpdateUser", objectId=user_id(1), displayName="Ruined again")]
+
+    def apply(*arguments: Any) -> Any:
+        if others:
+            database, root_key = arguments[:2]
+            line = json.dumps(others.pop()).encode()
+            ControlPlane(database, root_key).execute(parse(line), ACTOR)
+        return real(*arguments)
+
+    cli.record(request("UpdateUser", objectId=user_id(1), displayName="Ruined"))
+    monkeypatch.setattr(restoration, "apply", apply)
+
+
+def test_a_change_meanwhile_is_a_conflict(simple: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    meanwhile(simple, monkeypatch)
+    assert simple(*RECOVER, "--only", "identity", "--yes").code == 5
+    assert simple.done("history", USER, "--json").json["versions"][-1]["event"] == "user.changed"
+    simple.done(*RECOVER, "--only", "identity", "--yes")
+
+
+def test_a_change_meanwhile_is_shown_and_asked_about_again(
+    simple: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(simple, monkeypatch)
+    monkeypatch.setattr("tests.infra.cli.command_line.io.TextIOWrapper", Terminal)
+    asked = simple.done(*RECOVER, "--only", "identity", stdin=b"y\ny\n")
+    assert asked.err.count("Restore this?") == 2
+    assert "look at it again" in asked.err
+    assert "displayName: Ruined again -> User 1" in asked.out
+
+
+def test_credentials_that_come_back_are_named(simple: CommandLine) -> None:
+    simple.record(request("SetPassword", objectId=user_id(1), password="another long password"))
+    simple.record(request("UpdateUser", objectId=user_id(1), displayName="Ruined"))
+    shown = simple.done(*RECOVER, "--only", "identity", "--plan").out
+    assert f"credentials that become valid again: {USER}" in shown
+    assert f"value of today that is destroyed, for ever: {USER}" in shown
+    assert f"that comes back: {USER}" in shown
+    simple.done(*RECOVER, "--only", "identity", "--yes")
+    assert simple.done("authenticate", "user-1@region.example", stdin=PASSWORD.encode()).code == 0
+
+
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 3)])
 def test_on_a_terminal_it_asks(simple: CommandLine, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
-    class Terminal(io.TextIOWrapper):
-        def isatty(self) -> bool:
-            return True
-
     simple.record(request("UpdateUser", objectId=user_id(1), displayName="Ruined"))
     monkeypatch.setattr("tests.infra.cli.command_line.io.TextIOWrapper", Terminal)
     result = simple(*RECOVER, "--only", "identity", stdin=answer.encode())
     assert (result.code, "Restore this?" in result.err) == (code, True)
-    name = simple.done("get", f"/providers/Microsoft.Graph/directoryObjects/{user_id(1)}", "--json").json
+    name = simple.done("get", USER, "--json").json
     assert name["state"]["displayName"] == ("User 1" if code == 0 else "Ruined")
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from domain.errors import Conflict, Corrupt, Refused
+from domain.built_in_role import OWNER
+from domain.errors import Conflict, Corrupt, Refused, ResurgamError
+from domain.restoration_rules import Vetted
 from domain.sealed_value import key_ids, sealed_values
 from infra.backup import memory
 from infra.backup.repository import Repository
@@ -19,6 +21,7 @@ from infra.control_plane.batch import Batch
 from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Wish
 from infra.control_plane.restoration import Proposal
+from infra.control_plane.restored_values import BackupKeys, Values
 from infra.database.url import open_database
 from infra.keys import keyring
 from infra.keys.signer import Signer
@@ -36,7 +39,7 @@ from tests.backup_estate import (
     set_secret,
     vault_requests,
 )
-from tests.infra.control_plane.installation import ACTOR, install, request, user_id, user_request
+from tests.infra.control_plane.installation import ACTOR, INPUTS, OPERATOR_ID, install, request, user_id, user_request
 
 SECRET = f"{VAULT}/secrets/Database"
 USER = f"/providers/Microsoft.Graph/directoryObjects/{user_id(1)}"
@@ -273,7 +276,7 @@ def test_a_recovered_deployment_restores_from_the_backups_of_its_ancestor(tmp_pa
         assert value_of(found, current(found)) == b"second value"
 
 
-def test_of_another_deployment_nothing_is_taken_away_and_its_keys_are_taken_over(made: Estate) -> None:
+def test_of_another_deployment_nothing_is_taken_away(made: Estate) -> None:
     other = open_database(f"sqlite:///{made.folder}/other.db", create=True)
     try:
         install(other, recipients={})
@@ -338,3 +341,59 @@ def test_a_key_that_is_not_where_it_should_be_is_corrupt(made: Estate) -> None:
         session.execute("UPDATE keyring SET shredded_at = 0 WHERE key_id = ?", (key_id,))
     with proposed(made, "vaults") as proposal, pytest.raises(Corrupt, match="verify the log"):
         restoration.apply(made.database, made.root_key, proposal, ACTOR)
+
+
+def test_another_region_is_refused(made: Estate) -> None:
+    west = open_database(f"sqlite:///{made.folder}/west.db", create=True)
+    try:
+        install(west, {**INPUTS, "region": "west"})
+        into = Estate(made.folder, west, type(made.plane)(west, made.root_key))
+        with pytest.raises(Refused) as caught, proposed(into, "all", wish=FIRST_USE):
+            pass
+        assert caught.value.rule == "deployment-input-immutable"
+    finally:
+        west.close()
+
+
+def test_nobody_is_locked_out(made: Estate) -> None:
+    """The backup's last owner is a user who was disabled since, for another one who was made since."""
+    made.record(
+        request("AssignRole", scopeId="/", roleDefinitionId=OWNER, principalId=user_id(1)),
+        request("DisableUser", objectId=OPERATOR_ID),
+    )
+    with pytest.raises(Refused) as caught, proposed(made, "roles"):
+        pass
+    assert caught.value.rule == "an-owner-remains"
+    restore(made, "all")
+    assert state_of(made, f"/providers/Microsoft.Graph/directoryObjects/{OPERATOR_ID}")["accountEnabled"]
+
+
+def unchanged(*_: object) -> None:
+    """Check nothing."""
+
+
+@pytest.mark.parametrize(
+    ("module", "check", "without", "shown_by"),
+    [
+        (restoration, "check_immutable", unchanged, test_another_region_is_refused),
+        (restoration, "must_leave_an_owner", unchanged, test_nobody_is_locked_out),
+        (restoration, "_is_same_log", lambda *_: True, test_of_another_deployment_nothing_is_taken_away),
+        (Values, "lost", unchanged, test_a_value_that_no_backup_holds_any_more_is_listed_and_its_secret_stays_away),
+        (Values, "kept", lambda _, one: one, test_a_value_that_was_destroyed_is_sealed_again_under_a_fresh_key),
+        (Values, "sealed_again", lambda _, one: one, test_a_password_of_then_opens_again_and_that_of_now_is_destroyed),
+        (BackupKeys, "_covering", lambda _: (), test_the_keyring_of_the_first_backup_that_covers_the_position_is_tried),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_every_check_is_missed_where_it_is_left_out(
+    made: Estate, monkeypatch: pytest.MonkeyPatch, module: Any, check: str, without: Any, shown_by: Any
+) -> None:
+    monkeypatch.setattr(module, check, without)
+    with pytest.raises((AssertionError, ResurgamError, pytest.fail.Exception)):
+        shown_by(made)
+
+
+def test_a_difference_that_is_not_looked_for_again_is_recorded(made: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Vetted, "__ne__", lambda *_: False)
+    with pytest.raises(pytest.fail.Exception):
+        test_nothing_is_restored_that_is_not_what_was_shown(made, user_request(9))
