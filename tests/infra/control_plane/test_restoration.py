@@ -1,5 +1,7 @@
 """Restorations into a store: what is recorded, which keys it takes, what has changed meanwhile, what is refused."""
 
+import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,8 @@ from domain.sealed_value import key_ids, sealed_values
 from infra.backup import memory
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
-from infra.control_plane import log_verification, recovery, restoration, verified_backup
+from infra.cli import state
+from infra.control_plane import log_verification, recovery, restoration, restoration_report, verified_backup
 from infra.control_plane.batch import Batch
 from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Wish
@@ -39,7 +42,16 @@ from tests.backup_estate import (
     set_secret,
     vault_requests,
 )
-from tests.infra.control_plane.installation import ACTOR, INPUTS, OPERATOR_ID, install, request, user_id, user_request
+from tests.infra.control_plane.installation import (
+    ACTOR,
+    INPUTS,
+    OPERATOR_ID,
+    PASSWORD,
+    install,
+    request,
+    user_id,
+    user_request,
+)
 
 SECRET = f"{VAULT}/secrets/Database"
 USER = f"/providers/Microsoft.Graph/directoryObjects/{user_id(1)}"
@@ -191,6 +203,20 @@ def test_a_value_that_no_backup_holds_any_more_is_listed_and_its_secret_stays_aw
             version: "value-destroyed",
             SECRET: "secret-version-exists",
         }
+
+
+def test_no_secret_is_shown(made: Estate, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    at, version = position(made), current(made)
+    made.record(set_secret("Database", "second value"), set_password(1, "another long password"))
+    purge(made)
+    proposal = restore(made, "all", at)
+    assert value_of(made, version) == b"first value"
+    output = capfd.readouterr()
+    told = [repr(proposal), json.dumps(restoration_report.describe(proposal, state.changes)), caplog.text, *output]
+    secrets = ("first value", "second value", PASSWORD, "another long password", "$argon2id$")
+    assert [secret for secret in secrets if any(secret in text for text in told)] == []
+    assert not any("ciphertext" in text for text in told[1:])
 
 
 def test_a_password_of_then_opens_again_and_that_of_now_is_destroyed(made: Estate) -> None:
