@@ -48,7 +48,13 @@ def _links(state: AcquiredPlan) -> Iterable[Link]:
 
 
 ACQUIRED_PLAN = Kind[AcquiredPlan](
-    "acquired-plan", "subscriptions", "acquired plan", (PlanAcquired, PlanReleased), _links, ("planId",)
+    "acquired-plan",
+    "subscriptions",
+    "acquired plan",
+    (PlanAcquired, PlanReleased),
+    _links,
+    ("planId",),
+    state=AcquiredPlan,
 )
 
 

@@ -61,7 +61,11 @@ ApplicationChanged = EventType("application.changed", ApplicationChanges, change
 ApplicationDeleted = EventType("application.deleted", Nothing, deleted)
 
 APPLICATION = Kind[Application](
-    "application", "identity", "application", (ApplicationCreated, ApplicationChanged, ApplicationDeleted)
+    "application",
+    "identity",
+    "application",
+    (ApplicationCreated, ApplicationChanged, ApplicationDeleted),
+    state=Application,
 )
 
 

@@ -97,6 +97,7 @@ PASSWORD_CREDENTIAL = Kind[PasswordCredential](
     (PasswordCredentialAdded, PasswordCredentialRemoved),
     _password_links,
     ("appId",),
+    state=PasswordCredential,
 )
 KEY_CREDENTIAL = Kind[KeyCredential](
     "key-credential",
@@ -105,6 +106,7 @@ KEY_CREDENTIAL = Kind[KeyCredential](
     (KeyCredentialAdded, KeyCredentialRemoved),
     _key_links,
     ("appId", "thumbprint"),
+    state=KeyCredential,
 )
 
 

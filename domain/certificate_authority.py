@@ -100,6 +100,7 @@ CA_ROOT = Kind[CertificateAuthority](
     (CertificateAuthorityCreated, CertificateAuthoritySuperseded, CertificateAuthorityRetired),
     _links,
     ("state", "successor"),
+    state=CertificateAuthority,
 )
 
 

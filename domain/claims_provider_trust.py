@@ -87,6 +87,7 @@ CLAIMS_PROVIDER_TRUST = Kind[ClaimsProviderTrust](
         ClaimsProviderTrustCertificatesReplaced,
         ClaimsProviderTrustDeleted,
     ),
+    state=ClaimsProviderTrust,
 )
 
 

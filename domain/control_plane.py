@@ -25,6 +25,7 @@ from domain import (
     quota,
     resource_group,
     resource_provider,
+    restoration,
     role_assignment,
     role_definition,
     secret,
@@ -67,6 +68,7 @@ AREAS: tuple[ModuleType, ...] = (
     role_assignment,
     policy_definition,
     policy_assignment,
+    restoration,
 )
 
 Decision = Callable[[World, str, Prepared, Any], list[Event]]

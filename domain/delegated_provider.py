@@ -75,6 +75,7 @@ DELEGATED_PROVIDER = Kind[DelegatedProvider](
     (DelegatedProviderCreated, DelegatedProviderDeleted),
     _delegated_provider_links,
     ("subscriptionId",),
+    state=DelegatedProvider,
 )
 OFFER_DELEGATION = Kind[OfferDelegation](
     "offer-delegation",
@@ -83,6 +84,7 @@ OFFER_DELEGATION = Kind[OfferDelegation](
     (OfferDelegated, OfferDelegationEnded),
     _offer_delegation_links,
     ("subscriptionId",),
+    state=OfferDelegation,
 )
 
 

@@ -1,6 +1,6 @@
 """The deployment: one installed control plane, its inputs, its release, and what it was recovered or forked from."""
 
-from typing import Annotated, ClassVar, Literal, NotRequired
+from typing import Annotated, ClassVar, NotRequired
 
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
@@ -12,14 +12,12 @@ from domain.event import STRICT, Event, EventType, State, changed, created
 from domain.fields import given
 from domain.instant import Instant
 from domain.resource import Kind, World
+from domain.restored import SignerTrust
 
 DEPLOYMENT_ID = "/providers/Resurgam.Admin/deployments/default"
 
 NonEmpty = Annotated[Text, Field(min_length=1)]
 Position = Annotated[int, Field(ge=1)]
-
-SignerTrust = Literal["Endorsed", "Named", "FirstUse"]
-"""Why recovery believed the signer: the identity's holder endorsed it, the operator named it, or nobody did."""
 
 
 @with_config(STRICT)

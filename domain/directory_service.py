@@ -70,6 +70,7 @@ DIRECTORY_SERVICE = Kind[DirectoryService](
         DirectoryServiceCredentialSet,
         DirectoryServiceUnregistered,
     ),
+    state=DirectoryService,
 )
 
 

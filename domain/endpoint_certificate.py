@@ -106,6 +106,7 @@ ENDPOINT_CERTIFICATE = Kind[EndpointCertificate](
     "certificates",
     "endpoint certificate",
     (EndpointCertificateImported, EndpointCertificateRemoved),
+    state=EndpointCertificate,
 )
 
 

@@ -53,7 +53,7 @@ GroupCreated = EventType("group.created", GroupFields, created)
 GroupChanged = EventType("group.changed", GroupChanges, changed)
 GroupDeleted = EventType("group.deleted", Nothing, deleted)
 
-GROUP = Kind[Group]("group", "identity", "group", (GroupCreated, GroupChanged, GroupDeleted))
+GROUP = Kind[Group]("group", "identity", "group", (GroupCreated, GroupChanged, GroupDeleted), state=Group)
 
 
 class CreateGroup(Command):

@@ -41,6 +41,7 @@ GROUP_MEMBERSHIP = Kind[GroupMembership](
     (GroupMemberAdded, GroupMemberRemoved),
     _links,
     ("groupId", "memberId"),
+    state=GroupMembership,
 )
 
 

@@ -80,6 +80,7 @@ ISSUED_CERTIFICATE = Kind[IssuedCertificate](
     (CertificateIssued, CertificateRevoked),
     _links,
     ("issuer", "revokedOn"),
+    state=IssuedCertificate,
 )
 
 

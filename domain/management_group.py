@@ -94,6 +94,7 @@ MANAGEMENT_GROUP = Kind[ManagementGroup](
     (ManagementGroupCreated, ManagementGroupRenamed, ManagementGroupMoved, ManagementGroupDeleted),
     _links,
     ("parent",),
+    state=ManagementGroup,
 )
 MANAGEMENT_GROUP_SUBSCRIPTION = Kind[Membership](
     "management-group-subscription",
@@ -102,6 +103,7 @@ MANAGEMENT_GROUP_SUBSCRIPTION = Kind[Membership](
     (SubscriptionAddedToManagementGroup, SubscriptionRemovedFromManagementGroup),
     _membership_links,
     ("managementGroup", "subscription"),
+    state=Membership,
 )
 
 

@@ -82,7 +82,13 @@ def _links(state: Offer) -> Iterable[Link]:
 
 
 OFFER = Kind[Offer](
-    "offer", "subscriptions", "offer", (OfferCreated, OfferChanged, OfferDeleted), _links, ("basePlanIds", "addonPlans")
+    "offer",
+    "subscriptions",
+    "offer",
+    (OfferCreated, OfferChanged, OfferDeleted),
+    _links,
+    ("basePlanIds", "addonPlans"),
+    state=Offer,
 )
 
 

@@ -59,7 +59,9 @@ def _links(state: Plan) -> Iterable[Link]:
         yield "quota", quota
 
 
-PLAN = Kind[Plan]("plan", "subscriptions", "plan", (PlanCreated, PlanChanged, PlanDeleted), _links, ("quotaIds",))
+PLAN = Kind[Plan](
+    "plan", "subscriptions", "plan", (PlanCreated, PlanChanged, PlanDeleted), _links, ("quotaIds",), state=Plan
+)
 
 
 def plan_id(provider_subscription_guid: str, resource_group: str, name: str) -> str:

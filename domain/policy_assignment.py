@@ -61,6 +61,7 @@ POLICY_ASSIGNMENT = Kind[PolicyAssignment](
     (PolicyAssigned, PolicyAssignmentChanged, PolicyUnassigned),
     _links,
     ("policyDefinitionId", "scope"),
+    state=PolicyAssignment,
 )
 
 

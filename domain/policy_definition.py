@@ -86,6 +86,7 @@ POLICY_DEFINITION = Kind[PolicyDefinition](
     "policy definition",
     (PolicyDefined, PolicyDefinitionChanged, PolicyDefinitionDeleted),
     _links,
+    state=PolicyDefinition,
 )
 
 

@@ -61,7 +61,10 @@ def _kind(service: str, title: str, limits: type[Any]) -> Kind[Any]:
         *change,
         EventType(f"{service}-quota.deleted", Nothing, deleted),
     )
-    return Kind(f"{service}-quota", "subscriptions", f"{title} quota", events)
+    make: Any = TypedDict  # beside its limits a quota has its id alone
+    state = make(f"{title.title().replace(' ', '')}Quota", {"id": str, **limits.__annotations__})
+    state.__doc__ = f"The state of a {title} quota."
+    return Kind(f"{service}-quota", "subscriptions", f"{title} quota", events, state=state)
 
 
 COMPUTE_QUOTA = _kind("compute", "compute", ComputeQuotaLimits)
@@ -266,7 +269,8 @@ def delete_quota(world: World, now: str, prepared: Prepared, command: DeleteQuot
     """No plan names the quota."""
     quota = command.kind.need(world, command.id, rule="quota-exists")
     must_be_unused(world, quota["id"], "quota", rule="quota-unused")
-    return [command.kind.events[-1](quota["id"], Nothing())]
+    assert command.kind.ended is not None
+    return [command.kind.ended(quota["id"], Nothing())]
 
 
 DECISIONS = {

@@ -5,8 +5,9 @@ from hashlib import sha256
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from domain.errors import Refused
-from domain.event import EventType, State
+from domain.event import EventType, State, deleted
 from domain.resource_id import fold
+from domain.restored import restored
 
 Service = Literal["deployment", "identity", "federation", "certificates", "subscriptions", "vaults", "roles"]
 SERVICES: tuple[Service, ...] = (
@@ -63,7 +64,9 @@ class Kind(Generic[S]):
     """A kind of resource: its stable name, the service it belongs to, its events, and the links that its state implies.
 
     `links` is a pure function of the state, of its id and the members `linked_by`: while those stay, so do the links.
-    `title` is what an operator calls one, for messages.
+    `title` is what an operator calls one, for messages. `state` is given for kinds that can be restored from a backup
+    into a running deployment: `restored` is the event of that. `ended` is one without payload by which a resource is no
+    more, None for kinds that stay for ever.
     """
 
     def __init__(
@@ -74,11 +77,15 @@ class Kind(Generic[S]):
         events: Sequence[EventType[Any]],
         links: Callable[[S], Iterable[Link]] = no_links,
         linked_by: Sequence[str] = (),
+        *,
+        state: type[S] | None = None,
     ) -> None:
         self.name = name
         self.service = service
         self.title = title
-        self.events = events
+        self.restored = None if state is None else restored(name, state)
+        self.ended = next((event for event in events if event.evolve is deleted), None)
+        self.events = events if self.restored is None else (*events, self.restored)
         self.links = links
         self.linked_by = linked_by
 

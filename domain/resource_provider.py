@@ -49,6 +49,7 @@ RESOURCE_PROVIDER = Kind[ResourceProvider](
     "deployment",
     "resource provider",
     (ResourceProviderRegistered, ResourceProviderChanged, ResourceProviderUnregistered),
+    state=ResourceProvider,
 )
 
 

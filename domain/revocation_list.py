@@ -83,7 +83,13 @@ def _links(state: RevocationList) -> Iterable[Link]:
 
 
 REVOCATION_LIST = Kind[RevocationList](
-    "revocation-list", "certificates", "revocation list", (RevocationListPublished,), _links, ("issuer",)
+    "revocation-list",
+    "certificates",
+    "revocation list",
+    (RevocationListPublished,),
+    _links,
+    ("issuer",),
+    state=RevocationList,
 )
 
 

@@ -64,6 +64,7 @@ ROLE_ASSIGNMENT = Kind[RoleAssignment](
     (RoleAssigned, RoleUnassigned),
     _links,
     ("principalId", "roleDefinitionId", "scope"),
+    state=RoleAssignment,
 )
 
 
@@ -130,13 +131,18 @@ def must_leave_an_owner(world: World, *going: str) -> None:
 
     Whoever is disabled is gone too; and where nobody was Owner before, there is nothing to keep.
     """
-    if any(_root_owners(world, set(map(fold, going)))) or not any(_root_owners(world, frozenset())):
+    if any(_root_owners(world, set(map(fold, going)))) or not has_root_owner(world):
         return
     raise Refused(
         f"without {going[0]} nobody who is enabled would be Owner at '/': make somebody else Owner there first",
         rule="an-owner-remains",
         resource=going[0],
     )
+
+
+def has_root_owner(world: World) -> bool:
+    """Return whether anybody who is enabled is Owner at the root '/'."""
+    return any(_root_owners(world, frozenset()))
 
 
 def _root_owners(world: World, going: Set[str]) -> Iterator[str]:

@@ -84,6 +84,7 @@ ROLE_DEFINITION = Kind[RoleDefinition](
     (RoleDefined, RoleChanged, RoleDeleted),
     _links,
     ("roleName", "assignableScopes"),
+    state=RoleDefinition,
 )
 
 

@@ -62,7 +62,12 @@ def _links(state: SecretState) -> Iterable[Link]:
 
 
 SECRET = Kind[SecretState](
-    "secret", "vaults", "secret", (SecretCreated, SecretChanged, SecretDeleted, SecretRecovered, SecretPurged), _links
+    "secret",
+    "vaults",
+    "secret",
+    (SecretCreated, SecretChanged, SecretDeleted, SecretRecovered, SecretPurged),
+    _links,
+    state=SecretState,
 )
 
 

@@ -94,6 +94,7 @@ SECRET_VERSION = Kind[SecretVersion](
     "secret version",
     (SecretVersionCreated, SecretVersionChanged, SecretVersionPurged),
     _links,
+    state=SecretVersion,
 )
 
 

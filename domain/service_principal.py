@@ -66,6 +66,7 @@ SERVICE_PRINCIPAL = Kind[ServicePrincipal](
     ),
     _links,
     ("appId",),
+    state=ServicePrincipal,
 )
 
 

@@ -107,6 +107,7 @@ SUBSCRIPTION = Kind[Subscription](
     ),
     _subscription_links,
     ("state", "owner", "delegatedProviderSubscriptionId", "offerId"),
+    state=Subscription,
 )
 
 
@@ -146,6 +147,7 @@ RESOURCE_GROUP = Kind[ResourceGroup](
     "resource group",
     (ResourceGroupCreated, ResourceGroupTagged, ResourceGroupDeleted),
     _resource_group_links,
+    state=ResourceGroup,
 )
 
 

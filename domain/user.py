@@ -99,6 +99,7 @@ USER = Kind[User](
     (UserCreated, UserChanged, UserPasswordSet, UserEnabled, UserDisabled, UserDeleted),
     _links,
     ("userPrincipalName", "claimsProviderTrust"),
+    state=User,
 )
 
 

@@ -116,6 +116,7 @@ VAULT = Kind[Vault](
     (VaultCreated, VaultChanged, VaultDeleted, VaultRecovered, VaultPurged),
     _links,
     ("accessPolicies",),
+    state=Vault,
 )
 
 

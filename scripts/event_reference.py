@@ -62,7 +62,7 @@ def _kind(kind: Kind[Any], references: Mapping[str, str], definitions: Mapping[s
 
 
 def _type(name: str, definition: Mapping[str, Any]) -> str:
-    return "\n".join([f"### {name}", "", _said(definition), "", *_members(definition), ""])
+    return "\n".join([f"### {_heading(name)}", "", _said(definition), "", *_members(definition), ""])
 
 
 def _members(definition: Mapping[str, Any]) -> Iterator[str]:
@@ -76,7 +76,8 @@ def _form(member: Mapping[str, Any]) -> str:
     """Return what a member holds, in words."""
     if "$ref" in member:
         name = _name(member["$ref"])
-        return ANY if name == ANY_TYPE else f"[{name}](#{name.lower()})"
+        anchor = _heading(name).lower().replace(" ", "-")
+        return ANY if name == ANY_TYPE else f"[{name}](#{anchor})"
     if "anyOf" in member:
         return " or ".join(map(_form, member["anyOf"]))
     if "enum" in member or "const" in member:
@@ -87,6 +88,11 @@ def _form(member: Mapping[str, Any]) -> str:
         values = member.get("additionalProperties")
         return f"object of {_form(values)}" if isinstance(values, Mapping) else "object"
     return WORDS.get(str(member.get("type")), ANY)
+
+
+def _heading(name: str) -> str:
+    """Return the heading of a type, which is not that of a kind."""
+    return f"{name} state" if name.lower() in KINDS else name
 
 
 def _said(definition: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from domain.errors import NotFound, Usage
 from domain.event import State
 from domain.instant import from_microseconds
 from domain.resource import Resource
-from infra.cli import deployment, output, settings, state
+from infra.cli import change_lines, deployment, output, settings, state
 from infra.cli.deployment import Asking
 from infra.cli.options import As, At, Json, Store, example, group
 from infra.control_plane import when
@@ -71,7 +71,7 @@ def history(
         output.write_text(
             f"{version['position']}  {version['recordedAt']}  {version['event']}  by {who}  {reason}".rstrip()
         )
-        _write_changes(version["changes"])
+        change_lines.write(version["changes"])
 
 
 @app.command(epilog=example("resurgam diff 4711 2026-11-03T14:00Z", "resurgam diff 1d 0s"))
@@ -96,7 +96,7 @@ def diff(
         return
     for difference in differences:
         output.write_text(f"{difference['change']}  {difference['kind']}  {difference['id']}")
-        _write_changes(difference["changes"])
+        change_lines.write(difference["changes"])
     output.note(f"{len(differences)} resources differ between position {start} and position {end}")
 
 
@@ -199,14 +199,6 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "change": "created" if before is None else "deleted" if after is None else "changed",
         "changes": state.changes(before, after),
     }
-
-
-def _write_changes(changes: list[dict[str, object]]) -> None:
-    for change in changes:
-        sides = " -> ".join(
-            output.as_text(change[side]) if side in change else "(none)" for side in ("before", "after")
-        )
-        output.write_text(f"    {change['field']}: {sides}")
 
 
 def _instant_of(asked: Asking, at: str | None) -> str:

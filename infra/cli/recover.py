@@ -11,7 +11,7 @@ import typer
 from domain.errors import Corrupt, Usage
 from infra.backup.age import AgeIdentity
 from infra.backup.repository import Repository
-from infra.cli import deployment, output, progress, report, repository, settings, state, storage, wish
+from infra.cli import deployment, output, progress, recover_only, report, repository, settings, state, storage, wish
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
 from infra.cli.settings import Settings
@@ -29,6 +29,7 @@ app = group("Recover a deployment.")
         "resurgam recover file:///srv/backups --identity identity.txt --plan",
         "resurgam recover file:///srv/backups --identity identity.txt --store sqlite:///recovered.db",
         "resurgam recover file:///srv/backups --identity identity.txt --inputs other-place.yaml --plan",
+        "resurgam recover file:///srv/backups --identity identity.txt --only vaults --at 2026-11-03T14:00Z --plan",
     )
 )
 def recover(
@@ -51,6 +52,12 @@ def recover(
             show_default=False,
         ),
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option("--only", metavar="SERVICE", help="Bring one service, or all, back into a running deployment."),
+    ] = None,
+    is_confirmed: Annotated[bool, typer.Option("--yes", help="With --only: restore without asking.")] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="With --only: why, for the history.")] = "",
     as_json: Json = False,
     store: Store = None,
     root_key_file: RootKeyFile = None,
@@ -60,6 +67,10 @@ def recover(
     It is rebuilt in an empty store, compared with what was backed up, and opened under a new identity. A refusal or a
     crash leaves the store empty: run the same command again. The new root key is written to --root-key-file (0600):
     keep a copy of it.
+
+    With --only, a service of the deployment that runs in the store (identity, federation, certificates, subscriptions,
+    vaults, roles, providers, or all) becomes again what it was in the backup: what differs is shown, and recorded as
+    new events once it is confirmed. Nothing else changes, and no history is rewritten.
     """
     chosen = settings.load(store=store, root_key_file=root_key_file, repository=location)
     wished = wish.parse(
@@ -71,6 +82,22 @@ def recover(
         accept_damage=accept_damage,
         inputs=inputs,
     )
+    if only is not None:
+        if inputs is not None:
+            raise Usage("--inputs and --only do not go together: a running deployment's inputs are changed by `record`")
+        recover_only.restore(
+            chosen,
+            only,
+            wished,
+            identity,
+            only_plan=only_plan,
+            is_confirmed=is_confirmed,
+            reason=reason,
+            as_json=as_json,
+        )
+        return
+    if is_confirmed or reason:
+        raise Usage("--yes and --reason belong to --only SERVICE")
     if chosen.root_key is not None:
         raise Usage("RESURGAM_ROOT_KEY is set, but a recovery makes a new root key in a file: unset it")
     identities = repository.identities(identity)

@@ -16,7 +16,7 @@ STATISTICS_TARGET = 10
 
 NOT_EMPTY = (
     "the store holds deployment {deployment} up to position {position}: to recover beside it, name another store; "
-    "to replace it, move or drop it first; to bring parts of a backup back into it, record them as commands"
+    "to replace it, move or drop it first; to bring parts of a backup back into it, add --only SERVICE"
 )
 
 

@@ -46,6 +46,7 @@ class ControlPlane:
         self.position = 0
         self.drawn = 0
         self.now = NOW
+        self._touched: set[str] = set()
 
     def given(self, *happened: Event | Command) -> "ControlPlane":
         """Apply events as they are; decide commands and apply what they cause."""
@@ -83,6 +84,11 @@ class ControlPlane:
         """Return the resource, None if it does not exist."""
         return self.world.find(resource_id)
 
+    def resources(self) -> dict[str, Resource]:
+        """Return every resource by its folded id."""
+        found = {resource: self.find(resource) for resource in sorted(self._touched)}
+        return {resource: one for resource, one in found.items() if one is not None}
+
     def fresh_id(self) -> str:
         """Return the UUID that the next decision will be given."""
         return f"00000000-0000-4000-8000-{self.drawn + 1:012d}"
@@ -100,3 +106,4 @@ class ControlPlane:
             check_event(event)
             check_change(step)
             self.world.apply(step)
+            self._touched.add(step.after.resource)

@@ -28,7 +28,14 @@ ROOT = Path(__file__).parents[2]
 ROLES = Path(os.environ.get("RESURGAM_DATA", ROOT.parent / "shared" / "data")) / "azure-built-in-roles.json"
 RECIPIENT = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 
-NOT_AN_ESTATES = {"backup-recipient.retired", "deployment.forked", "deployment.recovered", "deployment.updated"}
+RESTORATIONS = {kind.restored.name for kind in KINDS.values() if kind.restored is not None}
+NOT_AN_ESTATES = {
+    "backup-recipient.retired",
+    "deployment.forked",
+    "deployment.recovered",
+    "deployment.updated",
+    *RESTORATIONS,
+}
 """What only backups, recoveries, forks and updates record."""
 
 
