@@ -13,7 +13,7 @@ from infra.database.session import Session
 from infra.keys import base64_text
 from infra.keys.root_key import RootKey
 from infra.keys.signer import Signer
-from infra.log import local_fact
+from infra.log import local_fact, wrapping
 
 SIGNER = "signer"
 LAST_MANIFEST = "last-manifest/"
@@ -23,7 +23,8 @@ ANCESTOR = "ancestor"
 
 
 def put_signer(session: Session, signer: Signer, root_key: RootKey) -> None:
-    """Keep the signer, its seed wrapped by the root key."""
+    """Keep the signer, its seed wrapped by the root key, which is in use from now on."""
+    wrapping.put(session, root_key)
     wrapped = base64_text.encode(root_key.wrap(SIGNER, signer.seed))
     local_fact.put(session, SIGNER, encode({"name": signer.verifier.name, "wrapped": wrapped}))
 
@@ -35,6 +36,20 @@ def get_signer(session: Session, root_key: RootKey) -> Signer:
         raise Corrupt("the store has no signer: it was not made by `resurgam init` or `resurgam recover`")
     value = decode(fact, "the stored signer")
     return Signer(value["name"], root_key.unwrap(SIGNER, base64_text.decode(value["wrapped"])))
+
+
+def rewrap(session: Session, old: RootKey, new: RootKey) -> None:
+    """Wrap by another root key what is wrapped here; the caller holds the lock on the head."""
+    put_signer(session, get_signer(session, old), new)
+    for name, wrapped in local_fact.with_prefix(session, SEGMENT_KEY).items():
+        local_fact.put(session, name, new.wrap(name, old.unwrap(name, wrapped)))
+
+
+def check_all(session: Session, root_key: RootKey) -> None:
+    """Unwrap everything that is wrapped here; WrongKey, naming it, if something does not open."""
+    get_signer(session, root_key)
+    for name, wrapped in local_fact.with_prefix(session, SEGMENT_KEY).items():
+        root_key.unwrap(name, wrapped)
 
 
 def put_manifest(session: Session, stored: Stored) -> None:

@@ -23,7 +23,7 @@ from infra.backup.memory import Remembered
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Database, Session
 from infra.keys.root_key import RootKey
-from infra.log import checkpoint, head, record
+from infra.log import checkpoint, head, record, wrapping
 from infra.log.head import Head
 from infra.state.snapshot import Snapshot
 from projections.progress import Progress, silent
@@ -203,6 +203,8 @@ def _is_followed(repository: Repository, written: Stored) -> bool:
 def _keep_file_keys(database: Database, segments: Sequence[Written], root_key: RootKey) -> None:
     """Keep them before a manifest names the segments: of one that it names, the key is never missing."""
     with database.write() as session:
+        head.read(session, lock=True)
+        wrapping.check(session, root_key)
         for written in segments:
             memory.put_segment_key(session, written.entry.sha256, written.sealed.file_key, root_key)
 

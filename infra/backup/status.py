@@ -11,8 +11,9 @@ from infra.backup.age import AgeIdentity
 from infra.backup.freshness import Freshness, age_s, freshness
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Session
-from infra.log import event_table, head
+from infra.log import event_table, head, wrapping
 from infra.log.head import Head
+from infra.log.wrapping import Wrapping
 from infra.state.snapshot import Snapshot
 from projections.expiry import Expiry
 
@@ -33,6 +34,7 @@ class InStore:
     remembered: Stored | None
     recipients: Sequence[BackupRecipient]
     expiring: Sequence[Expiry]
+    wrapping: Wrapping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,16 @@ class Status:
     def expiring(self) -> Sequence[Expiry]:
         """Return all that runs out, as far as it is known, soonest first."""
         return sorted([*self.place, *(self.store.expiring if self.store else ())], key=lambda one: one.expires)
+
+    def root_key_age_s(self) -> int | None:
+        """Return for how long the store has been wrapped by its root key; None if nobody knows."""
+        used = self.store.wrapping if self.store else None
+        return None if used is None else age_s(used.since, self.now)
+
+    def is_rotation_due(self) -> bool:
+        """Whether the root key is older than a month; also if its age is not known."""
+        age = self.root_key_age_s()
+        return self.store is not None and (age is None or age > wrapping.DAYS_MAX * 86_400)
 
     def is_fresh(self) -> bool:
         """Whether the newest verified backup is no older than was asked for."""
@@ -118,6 +130,7 @@ def in_store(session: Session, now: str, last: Sequence[Stored], repository_id: 
         max(own, key=lambda stored: stored.manifest.last, default=None),
         recipients(state),
         ending.of_deployment(state, now),
+        wrapping.read(session),
     )
 
 

@@ -39,6 +39,12 @@ def described(found: Status) -> dict[str, Any]:
         ],
         "expiring": output.plain(found.store.expiring) if found.store else None,
         "repositoryExpiring": output.plain(found.place),
+        "rootKey": found.store
+        and {
+            "id": found.store.wrapping.root_key_id if found.store.wrapping else None,
+            "ageSeconds": found.root_key_age_s(),
+            "rotationDue": found.is_rotation_due(),
+        },
         "missing": found.missing,
     }
 
@@ -72,9 +78,17 @@ def _fields(found: Status) -> Iterator[tuple[str, object]]:
         oldest = f", the oldest {duration.shown(found.backlog.oldest_s)} old" if found.backlog.records else ""
         since = "" if newest is not None else " after the last backup that the store remembers"
         yield "backlog", f"{found.backlog.records} records{oldest}{since}"
+    if found.store is not None:
+        yield "root key", _root_key(found)
     if found.store is not None or found.place:
         counts = counted(found.expiring())
         yield "expiring", f"{counts['expired']} expired, {counts['30d']} within 30 days, {counts['90d']} within 90 days"
+
+
+def _root_key(found: Status) -> str:
+    age = found.root_key_age_s()
+    shown = "of unknown age" if age is None else f"{duration.shown(age)} old"
+    return f"{shown}: rotate it with `resurgam key rotate-root`" if found.is_rotation_due() else shown
 
 
 def samples(found: Status) -> list[Sample]:
@@ -104,6 +118,8 @@ def _samples(found: Status) -> Iterator[Sample]:
         yield "resurgam_backup_backlog_seconds", "Age of the oldest of them.", of, found.backlog.oldest_s
     if found.store is not None:
         yield "resurgam_backup_recipients", "Recipients of backups.", of, len(found.store.recipients)
+        if (age := found.root_key_age_s()) is not None:
+            yield "resurgam_root_key_age_seconds", "Age of the root key.", of, age
         for within, count in counted(found.store.expiring).items():
             yield "resurgam_backup_expiring", "What runs out, each counted once.", {**of, "within": within}, count
     for within, count in counted(found.place).items():

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from domain.errors import ResurgamError, Usage
+from domain.errors import ResurgamError, Usage, WrongKey
 from infra.backup import ending, memory, run
 from infra.backup.freshness import age_s, freshness
 from infra.backup.repository import Repository
@@ -98,9 +98,7 @@ class _Source:
 
     def ship(self, *, spares_keyring: bool) -> Shipped:
         try:
-            outcome = run.run(
-                self._database, self._root_key, self._repository(), host_clock, spares_keyring=spares_keyring
-            )
+            outcome = self._run(spares_keyring=spares_keyring)
         except ResurgamError:
             self._opened = None
             raise
@@ -115,6 +113,19 @@ class _Source:
             outcome.is_new_base,
             outcome.holds_destroyed_keys,
         )
+
+    def _run(self, *, spares_keyring: bool) -> run.Outcome:
+        for _ in range(2):
+            try:
+                return run.run(
+                    self._database, self._root_key, self._repository(), host_clock, spares_keyring=spares_keyring
+                )
+            except WrongKey:
+                changed = storage.unlock(self._chosen, self._database)
+                if changed.id == self._root_key.id:
+                    raise
+                self._root_key = changed
+        raise WrongKey("the root key was changed twice while a backup was made: it is tried again")
 
     def verified_age_s(self) -> int | None:
         with self._database.read() as session:

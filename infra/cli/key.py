@@ -10,11 +10,12 @@ from domain.backup_recipient import recipients
 from domain.errors import Usage
 from infra.backup import endorsement, memory
 from infra.backup.age import fingerprint, format_identity, generate_identity, parse_recipient, read_identity_file
-from infra.cli import deployment, file, output, repository, settings
+from infra.cli import deployment, file, key_rotation, output, repository, settings
 from infra.cli.options import Json, RootKeyFile, Store, example, group
-from infra.log import head
+from infra.log import head, wrapping
 
 app = group("Make and inspect keys.")
+app.registered_commands += key_rotation.app.registered_commands
 
 
 @app.command(epilog=example("resurgam key generate --output identity.txt"))
@@ -66,6 +67,7 @@ def inspect(
     with deployment.opened(settings.load(store=store, root_key_file=root_key_file)) as plane, plane.read() as reading:
         at = head.read_open(reading.session)
         verifier = memory.get_signer(reading.session, plane.root_key).verifier
+        used = wrapping.read(reading.session)
         endorsed_by = [entry.fingerprint for entry in memory.endorsements(reading.session)]
         known = [
             {"name": r["id"], "label": r["label"], **_described(r["recipient"])} for r in recipients(reading.state)
@@ -77,6 +79,7 @@ def inspect(
         "fingerprint": verifier.fingerprint,
         "endorsedBy": endorsed_by,
         "rootKey": plane.root_key.id,
+        "rootKeySince": used.since if used is not None else None,
     }
     if as_json:
         output.write_json({**answer, "recipients": known})

@@ -14,6 +14,7 @@ from pydantic_settings import (
 from domain.errors import Unavailable, Usage
 from infra.backup import retention
 from infra.keys.root_key import EnvironmentRootKey, FileRootKey, RootKey
+from infra.keys.root_key_change import RootKeyChange
 
 FILE = "resurgam.toml"
 
@@ -64,6 +65,10 @@ class Settings(BaseSettings):
         if self.root_key is not None:
             return EnvironmentRootKey(self.root_key.get_secret_value())
         return FileRootKey.load(self.root_key_file)
+
+    def pending_root_key(self) -> RootKey | None:
+        """Return the root key of a change that was begun and not finished, if there is one beside the file."""
+        return None if self.root_key is not None else RootKeyChange(self.root_key_file).pending()
 
 
 def load(**flags: object) -> Settings:

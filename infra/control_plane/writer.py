@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from domain.command import Command
 from domain.control_plane import decide
-from domain.errors import Conflict, NotFound, Refused, ResurgamError, Unavailable, Usage
+from domain.errors import Conflict, NotFound, Refused, ResurgamError, Unavailable, Usage, WrongKey
 from domain.resource import World
 from infra.control_plane.batch import Batch
 from infra.control_plane.clock import host_clock
@@ -16,7 +16,7 @@ from infra.control_plane.job import Item, Job, Outcome
 from infra.control_plane.queue import Queue
 from infra.database.session import Answers, CommitUnknown, Database, Session
 from infra.keys.root_key import RootKey
-from infra.log import event_table, head
+from infra.log import event_table, head, wrapping
 from infra.log.event_log import Clock
 from infra.log.head import Head
 from infra.log.record import Recorded, decode_record
@@ -89,7 +89,7 @@ class Writer:
         """Record jobs in one transaction; if one of them spoils it, halve them until that one fails alone."""
         try:
             self._attempt(jobs)
-        except Unavailable as error:
+        except (Unavailable, WrongKey) as error:
             # No job's fault. After a commit of unknown outcome another attempt could also store everything twice.
             for job in jobs:
                 job.fail(error)
@@ -135,7 +135,8 @@ class Writer:
             self._loader.session = session
             asked = questions(resources, targets)
             changes = changes_since(self._seen[1], CATCH_UP_MAX) if self._is_overtaken else []
-            at, now_us, answers = head.lock_open(session, [*asked, *changes])
+            at, now_us, (wrapped_by, *answers) = head.lock_open(session, [wrapping.QUESTION, *asked, *changes])
+            wrapping.check_answer(wrapped_by[0], self._root_key)
             self._catch_up(session, at, answers[len(asked) :])
             self._world.learn(versions_found(resources, answers), sources_found(targets, answers))
             batch = Batch(session, at, self._world, Clock.of(now_us, at))

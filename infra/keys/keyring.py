@@ -23,6 +23,8 @@ CREATE INDEX keyring_added ON keyring (added_at);
 CREATE INDEX keyring_shredded ON keyring (shredded_at);
 """
 
+PAGE_KEYS = 5_000
+
 LIVE = 0
 """The `shredded_at` of a key that was not shredded."""
 
@@ -58,6 +60,37 @@ def insert(session: Session, keys: Iterable[WrappedKey]) -> None:
 def wrap(key: DataKey, root_key: RootKey, position: int) -> WrappedKey:
     """Wrap a fresh data key for the log's position that first needs it."""
     return WrappedKey(key.key_id, root_key.id, root_key.wrap(key.key_id, key.secret), position)
+
+
+def rewrap(session: Session, old: RootKey, new: RootKey) -> int:
+    """Wrap every live key by another root key; returns how many there are. The caller holds the lock on the head."""
+    count = 0
+    for page in _live_pages(session):
+        rows = [(new.id, new.wrap(key_id, old.unwrap(key_id, wrapped)), key_id) for key_id, wrapped in page]
+        session.apply([Update("keyring", ("root_key_id", "wrapped"), ("key_id",), (), rows)])
+        count += len(rows)
+    return count
+
+
+def check_all(session: Session, root_key: RootKey) -> int:
+    """Unwrap every live key; returns how many there are. WrongKey, naming it, if one does not open."""
+    count = 0
+    for page in _live_pages(session):
+        for key_id, wrapped in page:
+            root_key.unwrap(key_id, wrapped)
+        count += len(page)
+    return count
+
+
+def _live_pages(session: Session) -> Iterator[list[tuple[str, bytes]]]:
+    """Yield the live keys in pages, each read when the one before it may have been changed."""
+    after = ""
+    while page := session.execute(
+        "SELECT key_id, wrapped FROM keyring WHERE key_id > ? AND shredded_at = 0 ORDER BY key_id LIMIT ?",
+        (after, PAGE_KEYS),
+    ):
+        yield [(key_id, bytes(wrapped)) for key_id, wrapped in page]
+        after = page[-1][0]
 
 
 def destroyed(key_id: str, root_key: RootKey, added_at: int, shredded_at: int) -> WrappedKey:

@@ -157,7 +157,7 @@ def test_the_reference_names_every_kind_and_rule() -> None:
 
 def test_the_reference_names_every_command_and_its_options() -> None:
     text = text_of(COMMAND_LINE)
-    described = dict(re.findall(r"^## (resurgam [a-z ]+)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
+    described = dict(re.findall(r"^## (resurgam [a-z -]+)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
     told = {name: set(re.findall(r"--[a-z][a-z-]+", section)) for name, section in described.items()}
     assert told == dict(options("resurgam", typer.main.get_command(app)))
 

@@ -402,7 +402,7 @@ def test_metrics_are_in_the_form_that_prometheus_reads_and_all_are_documented(ve
     assert {line.split("{")[0] for line in result.out.splitlines() if line[0] != "#"} == names
     assert all(f"# HELP {name} " in result.out for name in names)
     page = (Path(__file__).parents[3] / "docs/reference/command-line.md").read_text("utf-8")
-    assert set(re.findall(r"`(resurgam_backup_\w+)`", page)) == names
+    assert set(re.findall(r"`(resurgam_(?:backup|root_key)_\w+)`", page)) == names
     assert metrics(result)["resurgam_backup_verified_fresh"] == 1
     assert result.out.endswith("\n")
     assert json.loads(verified.done(*STATUS, "--json").out)

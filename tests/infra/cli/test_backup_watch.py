@@ -79,6 +79,16 @@ def test_what_runs_out_is_told_as_soon_as_it_is_shipped(verified: CommandLine, w
     assert [one["kind"] for one in told["expiring"]] == ["password-credential"]
 
 
+def test_it_takes_a_new_root_key_by_itself(verified: CommandLine, watch: Callable[..., Watching]) -> None:
+    running = watch()
+    running.until_shipped()
+    verified.done("key", "rotate-root")
+    verified.record(user(1))
+    running.until_shipped(head_of(verified))
+    assert running.end() == 0
+    assert set(running.told()) == {"shipped"}
+
+
 def test_it_ships_and_verifies_on_each_engine(installed_anywhere: CommandLine, watch: Callable[..., Watching]) -> None:
     with_recipient(installed_anywhere)
     running = watch()

@@ -1,16 +1,21 @@
 """`resurgam key generate` and `key inspect`."""
 
 import shutil
+import sqlite3
 import stat
 from pathlib import Path
 
 import pytest
 
-from domain.instant import from_microseconds, to_microseconds
+from domain.instant import from_microseconds, plus_days, to_microseconds
 from infra.backup.age import fingerprint, read_identity_file
-from infra.cli import key_check
+from infra.cli import backup_status, key_check
 from infra.control_plane.clock import host_clock
-from tests.infra.cli.command_line import CommandLine, request
+from infra.keys.root_key_change import RootKeyChange
+from tests.infra.cli.command_line import CommandLine, request, user
+
+STATUS = ("backup", "status", "--repository", "none")
+"""Without a repository the store still says what it knows."""
 
 
 @pytest.mark.parametrize(("options", "prefix"), [((), "age1pq1"), (("--classical",), "age1")])
@@ -101,3 +106,72 @@ def test_an_old_backup_fails_a_check_that_asks_for_a_new_one(
 )
 def test_a_check_of_nothing_is_refused(cli: CommandLine, options: tuple[str, ...]) -> None:
     assert cli("key", "check", *options).code == 2
+
+
+def test_the_root_key_is_rotated_in_its_file(installed_anywhere: CommandLine) -> None:
+    cli = installed_anywhere
+    before, path = cli.done("key", "inspect", "--json").json, Path("resurgam.root-key")
+    secret = path.read_bytes()
+    cli.record(user(1))
+    result = cli.done("key", "rotate-root", "--json")
+    answer = result.json
+    assert (answer["status"], answer["oldRootKey"], answer["oldDestroyed"]) == ("rotated", before["rootKey"], True)
+    assert answer["keys"] > 0
+    assert "copy the new root key" in result.err
+    assert "RESURGAM-ROOT-KEY-1" not in result.out + result.err
+    after = cli.done("key", "inspect", "--json").json
+    assert after["rootKey"] == answer["rootKey"] != before["rootKey"]
+    assert (after["rootKeySince"], after["verifier"]) == (answer["since"], before["verifier"])
+    assert cli.record(user(2)).code == 0
+    path.write_bytes(secret)
+    refused = cli("record", "requests.jsonl")
+    assert (refused.code, before["rootKey"] in refused.err) == (7, True)
+
+
+def test_a_root_key_of_the_environment_is_rotated_into_a_new_file(
+    installed: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path("resurgam.root-key")
+    monkeypatch.setenv("RESURGAM_ROOT_KEY", path.read_text().splitlines()[-1])
+    path.unlink()
+    assert "--output" in installed("key", "rotate-root").err
+    result = installed.done("key", "rotate-root", "--output", "new")
+    assert "set RESURGAM_ROOT_KEY to the line in new" in result.err
+    assert installed("record", "none.jsonl").code == 7
+    monkeypatch.setenv("RESURGAM_ROOT_KEY", Path("new").read_text().splitlines()[-1])
+    assert installed.record(user(1)).code == 0
+    assert installed("key", "rotate-root", "--output", "new").code == 3, "never overwritten"
+    monkeypatch.delenv("RESURGAM_ROOT_KEY")
+    assert installed("key", "rotate-root", "--root-key-file", "new", "--output", "other").code == 2
+
+
+def test_an_interrupted_rotation_is_told_and_finished(installed: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RootKeyChange, "finish", crash)
+        assert installed("key", "rotate-root").code == 130
+    told = installed.record(user(1))
+    assert told.code == 0
+    assert "was interrupted: finish it with key rotate-root" in told.err
+    assert installed.done("key", "rotate-root", "--json").json["status"] == "finished"
+    assert "interrupted" not in installed.record(user(2)).err
+
+
+def test_the_status_says_when_the_root_key_is_to_be_rotated(
+    installed: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert installed(*STATUS, "--json").json["rootKey"]["rotationDue"] is False
+    for days, is_due in ((31, False), (32, True)):
+        monkeypatch.setattr(backup_status, "host_clock", lambda days=days: plus_days(host_clock(), days))
+        assert installed(*STATUS, "--json").json["rootKey"]["rotationDue"] is is_due
+    assert "rotate it with `resurgam key rotate-root`" in installed(*STATUS).out
+    assert "resurgam_root_key_age_seconds" in installed(*STATUS, "--prometheus").out
+    with sqlite3.connect("resurgam.db") as database:
+        database.execute("DELETE FROM local_facts WHERE name = 'root-key'")
+    database.close()
+    assert "of unknown age: rotate it" in installed(*STATUS).out
+    assert installed.record(user(1)).code == 0, "a store that does not say checks nothing"
+    installed.done("key", "rotate-root")
+    assert installed(*STATUS, "--json").json["rootKey"]["rotationDue"] is True, "the clock is still ahead"
