@@ -6,7 +6,7 @@ from pathlib import Path
 
 from infra.backup import lines_file, manifest
 from infra.backup.age import AgeIdentity
-from infra.backup.manifest import EndorsementEntry, KeyringEntry, Manifest
+from infra.backup.manifest import EndorsementEntry, KeyringEntry, Manifest, SegmentEntry
 from infra.backup.repository import Repository
 from infra.backup.signed_document import SIGNATURE_LABEL
 from infra.backup.stores.directory import DirectoryStore
@@ -15,6 +15,7 @@ from infra.keys import base64_text
 from infra.keys.signer import Signer
 from infra.log import checkpoint
 from infra.log.checkpoint import Checkpoint
+from infra.log.merkle import Frontier, leaf_hash
 
 Edit = Callable[[Manifest], Manifest]
 
@@ -78,3 +79,28 @@ def resealed(data: bytes, edit: Callable[[dict[str, object]], None], signer: Sig
 def endorsed_by(entries: Sequence[EndorsementEntry]) -> Edit:
     """Copies endorsements into every manifest."""
     return lambda of: of.model_copy(update={"endorsements": tuple(entries)})
+
+
+def forged(root: Path, of: Manifest, signer: Signer) -> None:
+    """Put a manifest into the place of the one of its number."""
+    (root / of.name).write_bytes(manifest.sign(of, signer))
+
+
+def holding(root: Path, of: Manifest, records: Sequence[bytes], identity: AgeIdentity, signer: Signer) -> Manifest:
+    """The manifest of a backup of these records, in one segment, with their frontier and checkpoint."""
+    path = root.parent / "forged-segment"
+    path.unlink(missing_ok=True)
+    sealed = lines_file.write(path, records, [identity.recipient], allow_mixed=False)
+    frontier = Frontier()
+    for record in records:
+        frontier.append(leaf_hash(record))
+    entry = SegmentEntry(
+        first=1,
+        last=len(records),
+        frontier=base64_text.encode(frontier.to_bytes()),
+        sha256=sealed.sha256,
+        size_bytes=sealed.size_bytes,
+    )
+    path.rename(root / entry.name(of.deployment))
+    stated = checkpoint.sign(Checkpoint(manifest.origin(of.deployment), len(records), frontier.root()), signer)
+    return of.model_copy(update={"segments": (entry,), "last": len(records), "checkpoint": stated})

@@ -141,7 +141,7 @@ def _judge_mac(
 def _parse(data: bytes) -> tuple[Attestation, bytes, bytes]:
     """Return the attestation, its first line with the line feed, and its second without."""
     body, newline, proof = data.partition(b"\n")
-    if not newline or not proof.endswith(b"\n"):
+    if not proof.endswith(b"\n"):
         raise Corrupt("it is no attestation")
     value = decode_canonical(body, "it")
     try:

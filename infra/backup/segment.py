@@ -39,10 +39,10 @@ def pages(data: bytes, opener: Opener, entry: SegmentEntry, frontier: Frontier) 
         if (position := unframe(last)[1]) != frontier.size:
             raise Corrupt(f"{name} has position {position} in the place of {frontier.size}")
         yield page
-    if frontier.size != entry.last or not last or decode_record(last).command_end != entry.last:
-        raise Corrupt(f"{name} does not end at position {entry.last} with the end of a command")
     if frontier != entry.frontier_after():
         raise Corrupt(f"{name} holds other records than its manifest says")
+    if decode_record(last).command_end != entry.last:
+        raise Corrupt(f"{name} does not end at position {entry.last} with the end of a command")
 
 
 def read_all(repository: Repository, of: Manifest, opener_of: "OpenerOf") -> Iterator[Page]:

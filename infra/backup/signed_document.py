@@ -36,8 +36,8 @@ def decode(data: bytes, name: str, kind: type[D], prefix: bytes, called: str) ->
 
     `called` is what errors call its kind.
     """
-    body, newline, signature = data.partition(b"\n")
-    if not newline or not signature.startswith(SIGNATURE_LABEL) or not signature.endswith(b"\n"):
+    body, _, signature = data.partition(b"\n")
+    if not signature.startswith(SIGNATURE_LABEL) or not signature.endswith(b"\n"):
         raise Corrupt(f"{name} is not a signed {called}")
     value = decode_canonical(body, name)
     try:

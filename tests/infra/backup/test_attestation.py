@@ -10,10 +10,13 @@ from domain.errors import Corrupt
 from infra.backup import attestation, layout
 from infra.backup.attestation import Judged
 from infra.backup.manifest import origin
-from infra.canonical_json import decode
+from infra.backup.repository import Repository
+from infra.canonical_json import decode, encode
+from infra.keys import base64_text
 from infra.keys.signer import Signer
 from tests.attestations import attest, forged, put, signer_of, stored
 from tests.backup_estate import IDENTITY, OTHER_IDENTITY, Estate, estate, lived_in
+from tests.observed_store import ObservedStore
 
 AT = "2026-11-22T12:00:00.000000Z"
 
@@ -141,3 +144,44 @@ def test_verify_counts_valid_ones_and_refuses_invalid_ones(tmp_path: Path) -> No
         odd.write_bytes(b"mine")
         with pytest.raises(Corrupt, match="a name that no backup gives"):
             made.verify()
+
+
+def test_one_whose_last_line_has_no_end_is_invalid(made: Estate) -> None:
+    data = attestation.of_manifest(stored(made, 1), 7, made.newest.created_at, signer_of(made))
+    name = put(made.repository, made.deployment, 1, data[:-1] + b"X")
+    told = attestation.judge(made.repository, name, stored(made, 1))
+    assert (told.standing, told.reason) == ("invalid", "it is no attestation")
+
+
+def test_one_that_is_too_large_is_invalid_and_not_read(made: Estate) -> None:
+    name = put(made.repository, made.deployment, 1, b"x" * (attestation.BYTES_MAX + 1))
+    read: list[str] = []
+    watched = Repository.open(ObservedStore(made.repository.store, before=lambda method, name: read.append(method)))
+    read.clear()
+    told = attestation.judge(watched, name, stored(made, 1))
+    assert (told.standing, told.reason) == ("invalid", f"it has more than {attestation.BYTES_MAX} bytes")
+    assert read == ["head"]
+
+
+def test_one_without_a_member_is_invalid_though_it_is_signed(made: Estate) -> None:
+    signer = signer_of(made)
+    data = attestation.of_manifest(stored(made, 1), 7, made.newest.created_at, signer)
+    value = decode(data.partition(b"\n")[0], "it")
+    del value["format"]
+    body = encode(value) + b"\n"
+    signature = base64_text.encode(signer.sign(attestation.PREFIX + body)).encode()
+    name = put(made.repository, made.deployment, 1, body + attestation.SIGNATURE_LABEL + signature + b"\n")
+    told = attestation.judge(made.repository, name, stored(made, 1))
+    assert (told.standing, told.reason) == ("invalid", "it does not re-serialise to itself")
+
+
+def test_one_that_reads_back_differently_is_told(made: Estate) -> None:
+    class Forgetful(ObservedStore):
+        def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
+            data = super().get(name, start=start, length=length)
+            return data[:-1] if "/attestations/" in name else data
+
+    of = stored(made, 1)
+    data = attestation.of_manifest(of, 7, "2029-01-01T00:00:00.000000Z", signer_of(made))
+    with pytest.raises(Corrupt, match="reads back differently from what was written"):
+        attestation.put(Repository.open(Forgetful(made.repository.store)), of, data)

@@ -73,3 +73,8 @@ def test_where_no_manifest_is_intact_there_is_nothing_to_accept(made: Estate, tm
         path.write_bytes(b"garbage")
     with pytest.raises(Corrupt, match=r"is not a signed manifest$"):
         choice.choose(opened(root), None, accept_damage=True)
+
+
+def test_a_deployment_whose_manifests_vanished_meanwhile_has_no_backup(made: Estate) -> None:
+    with pytest.raises(NotFound, match="holds no backup of deployment"):
+        choice.newest_good(made.repository, "00000000-0000-4000-8000-000000000000")

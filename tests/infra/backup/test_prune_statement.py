@@ -106,6 +106,19 @@ def test_a_statement_that_contradicts_its_chain_or_itself_is_refused(
         read(made.copied(tmp_path), data, made.newest)
 
 
+def test_a_statement_marks_no_manifest_as_an_object(
+    made: Estate, stated: PruneStatement, signer: Signer, tmp_path: Path
+) -> None:
+    data = prune_statement.sign(stated.model_copy(update={"objects": (made.newest.name,)}), signer)
+    with pytest.raises(Corrupt, match="which no backup of this deployment names"):
+        read(made.copied(tmp_path), data, made.newest)
+
+
+def test_a_statement_of_another_deployment_is_not_of_this_chain(made: Estate, stated: PruneStatement) -> None:
+    with pytest.raises(Corrupt, match="is not of the signer, the epoch and the repository"):
+        stated.model_copy(update={"deployment": OTHER}).check(made.newest)
+
+
 def test_a_statement_of_another_signer_is_refused_and_allows_nothing(
     made: Estate, stated: PruneStatement, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from tests.backup_estate import Estate, estate, lived_in
 from tests.infra.control_plane.installation import ROOT_KEY
+from tests.observed_store import ObservedStore
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +119,15 @@ def test_the_newest_intact_manifest_is_one_of_the_oldest_s_signer(root: Path, ma
     manifests[2].unlink()
     manifests[0].write_bytes(b"")
     assert opened(root).newest_intact(made.deployment) is None
+
+
+def test_a_newest_manifest_that_vanishes_meanwhile_is_named(root: Path, made: Estate) -> None:
+    newest = root / made.newest.name
+
+    def vanish(method: str, name: str) -> None:
+        if method == "head" and newest.exists():
+            newest.unlink()
+
+    repository = Repository.open(ObservedStore(DirectoryStore(root), before=vanish))
+    with pytest.raises(Corrupt, match=f"{made.newest.name} was the newest manifest, and is missing since"):
+        list(repository.chain(made.deployment))
