@@ -21,6 +21,7 @@ _NO_PLACE = frozenset({"NoSuchBucket", "ContainerNotFound", "ResourceNotFound"})
 _REFUSED_STATUS = frozenset({"401", "403"})
 # AWS answers some of these with status 400.
 _REFUSED = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId", "InvalidSecurity"})
+UNEXPLAINED = "it answers 400"
 _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 # Where a cloud's machines get their credentials: asked when nothing else gives any.
 _METADATA = re.compile(r"169\.254\.169\.254|/latest/(?:api/token|meta-data)|/metadata/identity")

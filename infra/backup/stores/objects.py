@@ -11,7 +11,7 @@ import obstore
 
 from domain.errors import Conflict, NotFound, Unavailable, WrongKey
 from infra.backup.stores.interruptible import interruptible
-from infra.backup.stores.object_errors import reporting
+from infra.backup.stores.object_errors import UNEXPLAINED, reporting
 from infra.backup.stores.patience import BACKOFF_BASE, Patience
 from infra.backup.stores.store import Capabilities, check_name, check_prefix, is_name
 
@@ -158,7 +158,13 @@ class ObjectStore:
         return True
 
     def _head(self, name: str) -> "ObjectMeta":
-        return self._ask("read", name, lambda: obstore.head(self._reads, name))
+        try:
+            return self._ask("read", name, lambda: obstore.head(self._reads, name))
+        except Unavailable as error:
+            if str(error).endswith(UNEXPLAINED):
+                # An answer to HEAD has no body, in which S3 says that a token has expired.
+                self._ask("read", name, lambda: obstore.get_range(self._reads, name, start=0, end=1))
+            raise
 
     def _ask(self, action: str, name: str, question: Callable[[], Result]) -> Result:
         with reporting(self.location, action, self._credentials, name):
