@@ -92,6 +92,7 @@ def find_newest(repository: Repository, at: Head, signer: Verifier, last: Stored
     newest = Newest(last, stored, tuple(void))
     if last is not None:
         _check_not_rolled_back(last, newest, repository)
+        _check_follows(last, newest)
     if newest.sequence >= layout.SEQUENCE_MAX:
         raise Corrupt(f"{newest.void[-1]} leaves no number for another manifest: somebody else put it there, remove it")
     return newest
@@ -136,14 +137,39 @@ def _check_not_rolled_back(last: Stored, found: Newest, repository: Repository) 
     newest = found.stored.manifest.sequence if found.stored else 0
     if found.stored is not None and newest == last.manifest.sequence and found.stored.sha256 != last.sha256:
         raise Corrupt(
-            f"the repository holds another {seen} than this deployment wrote: restore the repository, or use a new one"
+            f"the repository holds another {seen} than this deployment wrote: somebody replaced it, or a copy of this "
+            "deployment writes here too; bring back the right one, begin another repository with --new-repository, or "
+            "if this is the copy, make it a deployment of its own with `resurgam fork --anyway`"
         )
     if newest < last.manifest.sequence and last.manifest.name not in found.void:
         raise Refused(
             f"the repository {repository.store.location} went backwards: this deployment wrote {seen}, "
-            f"the newest there is {newest or 'none'}: restore the repository, or use a new one",
+            f"the newest there is {newest or 'none'}: bring back what is missing, from a copy or from older versions "
+            "of the objects, or begin another repository with `resurgam backup run --repository URL --new-repository`; "
+            "what is there can still be recovered, up to where it goes",
             rule="repository-goes-forward",
             resource=last.manifest.name,
+        )
+
+
+def _check_follows(last: Stored, found: Newest) -> None:
+    """Raise Corrupt if the newest manifest leaves out the one that this deployment remembers, or part of it.
+
+    Those between the two, if there are any, are not read.
+    """
+    stored = found.stored
+    if stored is None or stored.manifest.sequence <= last.manifest.sequence:
+        return
+    of = stored.manifest
+    if of.last < last.manifest.last:
+        raise Corrupt(
+            f"{of.name} covers less than {last.manifest.name}, which this deployment wrote: find out who did it"
+        )
+    is_next = of.sequence == last.manifest.sequence + 1 + len(of.void)
+    if is_next and of.previous != last.sha256:
+        raise Corrupt(
+            f"{of.name} does not follow {last.manifest.name}, which this deployment wrote: a copy of this deployment "
+            "writes here too; if this is the copy, make it a deployment of its own with `resurgam fork --anyway`"
         )
 
 

@@ -52,6 +52,11 @@ class Gaps:
         at = bisect_right(self._firsts, number)
         return at > 0 and number <= self.entries[at - 1].last
 
+    def cover(self, first: int, last: int) -> bool:
+        """Whether one gap holds all of these numbers."""
+        at = bisect_right(self._firsts, first)
+        return at > 0 and last <= self.entries[at - 1].last
+
     def joins(self, before: Link, after: Link) -> bool:
         """Whether one gap leads from a manifest to another."""
         at = bisect_right(self._firsts, before.sequence)

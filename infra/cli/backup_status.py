@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from domain.errors import Corrupt, NotFound, Refused, ResurgamError, Usage
-from infra.backup import choice, ending, status
+from infra.backup import choice, ending, holes, status
 from infra.backup.age import AgeIdentity, read_identity_file
 from infra.backup.repository import Repository, Stored
 from infra.backup.status import Status
@@ -88,6 +88,11 @@ def _find(
         found.missing["repository"] = str(error)
         found.errors.append(error)
         found.repository = None
+    if opened is not None and found.repository is not None and found.repository.newest is not None:
+        try:
+            holes.check(opened, found.repository.newest.manifest)
+        except Corrupt as error:
+            found.errors.append(error)
     if known is None:
         return
     found.deployment = known.deployment

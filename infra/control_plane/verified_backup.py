@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.errors import Corrupt, Refused, Unavailable, WrongKey
-from infra.backup import answers, attestation, audience, memory, run
+from infra.backup import answers, attestation, audience, holes, memory, run
 from infra.backup.age import AgeIdentity, fingerprint
 from infra.backup.endorsement import Trust
 from infra.backup.rebuild import Limit
@@ -49,13 +49,15 @@ def make(
     """Back up whatever is new with a new base of the keyring, replay it all from the repository, and attest.
 
     What it cannot prove is that an identity opens the backup: the running deployment holds none. Raises Corrupt if
-    anything that was read differs from what was backed up: the backup stays, unverified.
+    anything that was read differs from what was backed up, or if an earlier manifest is missing, without which
+    `recover` refuses: the backup stays, unverified.
     """
     outcome = run.run(database, root_key, repository, clock, progress, begins_keyring=True, asks=True)
     verified_at = clock()
     stored = repository.read(outcome.manifest.name)
     if stored.sha256 != outcome.sha256:
         raise Corrupt(f"{outcome.manifest.name} is another one than this deployment has just written")
+    holes.check(repository, stored.manifest)
     with database.read() as session:
         signer = memory.get_signer(session, root_key)
         sha256s = [entry.sha256 for entry in stored.manifest.segments]

@@ -406,3 +406,17 @@ def test_metrics_are_in_the_form_that_prometheus_reads_and_all_are_documented(ve
     assert metrics(result)["resurgam_backup_verified_fresh"] == 1
     assert result.out.endswith("\n")
     assert json.loads(verified.done(*STATUS, "--json").out)
+
+
+def test_a_missing_manifest_ends_status_and_a_verified_backup_with_6_and_the_ages_are_told(
+    verified: CommandLine,
+) -> None:
+    verified.record(user(1))
+    verified.done("backup", "run", "--repository", "backups")
+    next(Path("backups").glob("*/manifests/*2.json")).unlink()
+    result = verified(*STATUS)
+    assert result.code == 6
+    assert "newest      manifest 3" in result.out
+    assert "3.json does not follow" in result.err
+    assert verified("backup", "run", "--verified", "--repository", "backups").code == 6
+    assert verified.done("backup", "run", "--repository", "backups").code == 0
