@@ -103,6 +103,11 @@ def _credential(state: Any) -> Ends:
         yield state.get("displayName", ""), state["endDateTime"]
 
 
+def _recipient(state: Any) -> Ends:
+    if "certificate" in state:
+        yield from _certificate(state["certificate"])
+
+
 def _secret_version(state: Any) -> Ends:
     if "exp" in state["attributes"]:
         yield "", from_microseconds(min(state["attributes"]["exp"], SECONDS_MAX) * 1_000_000)
@@ -115,5 +120,6 @@ ENDS: Mapping[str, Callable[[State], Ends]] = {
     "claims-provider-trust": _trust,
     "password-credential": _credential,
     "key-credential": _certificate,
+    "backup-recipient": _recipient,
     "secret-version": _secret_version,
 }

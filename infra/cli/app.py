@@ -28,6 +28,10 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "key",
         "Make an identity, which opens backups, and print the recipient that backups are encrypted to.",
     ),
+    "key recipient": (
+        "key",
+        "Print the recipient that backups are encrypted to, of a certificate or of an identity.",
+    ),
     "key inspect": (
         "key",
         "Show the deployment's signer, root key id and backup recipients, or the recipients of an identity file.",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.instant import to_microseconds
+from infra.backup.audience import encryption_of
 from infra.backup.freshness import age_s
 from infra.backup.status import Status, counted
 from infra.cli import duration, output, verified
@@ -27,7 +28,7 @@ def described(found: Status) -> dict[str, Any]:
             "createdAt": newest.created_at,
             "ageSeconds": age_s(newest.created_at, found.now),
             "position": newest.last,
-            "encryption": newest.encryption,
+            "encryption": encryption_of(newest),
             "recipients": [entry.fingerprint for entry in newest.recipients],
         },
         "backlog": found.backlog and {"records": found.backlog.records, "oldestSeconds": found.backlog.oldest_s},
@@ -62,7 +63,7 @@ def _fields(found: Status) -> Iterator[tuple[str, object]]:
         age = age_s(newest.created_at, found.now)
         shown = f"{duration.shown(age)} old" if age is not None else "in the future: a clock is wrong"
         yield "newest", f"manifest {newest.sequence} of {newest.created_at}, {shown}, up to position {newest.last}"
-        yield "encryption", newest.encryption
+        yield "encryption", encryption_of(newest)
         yield "recipients", ", ".join(f"{entry.fingerprint} {entry.kind}" for entry in newest.recipients)
     if "store" in found.missing:
         yield "store", f"missing: {found.missing['store']}; what was not backed up and what runs out is not known"
