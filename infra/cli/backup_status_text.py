@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.instant import to_microseconds
-from infra.backup.audience import encryption_of
+from infra.backup.audience import encryption_of, stale
 from infra.backup.freshness import age_s
 from infra.backup.status import Status, counted
 from infra.cli import duration, output, verified
@@ -30,6 +30,7 @@ def described(found: Status) -> dict[str, Any]:
             "position": newest.last,
             "encryption": encryption_of(newest),
             "recipients": [entry.fingerprint for entry in newest.recipients],
+            "staleObjects": len(stale(newest, newest.recipients)),
         },
         "backlog": found.backlog and {"records": found.backlog.records, "oldestSeconds": found.backlog.oldest_s},
         "recipients": found.store
@@ -65,6 +66,8 @@ def _fields(found: Status) -> Iterator[tuple[str, object]]:
         yield "newest", f"manifest {newest.sequence} of {newest.created_at}, {shown}, up to position {newest.last}"
         yield "encryption", encryption_of(newest)
         yield "recipients", ", ".join(f"{entry.fingerprint} {entry.kind}" for entry in newest.recipients)
+        if others := stale(newest, newest.recipients):
+            yield "rekey due", f"{len(others)} of {len(newest.objects())} objects are sealed to others than these"
     if "store" in found.missing:
         yield "store", f"missing: {found.missing['store']}; what was not backed up and what runs out is not known"
     if found.backlog is not None:
@@ -90,6 +93,13 @@ def _samples(found: Status) -> Iterator[Sample]:
         newest = found.repository.newest.manifest
         yield "resurgam_backup_newest_sequence", "Number of the newest manifest.", of, newest.sequence
         yield "resurgam_backup_newest_position", "Last position of the newest backup.", of, newest.last
+        others = len(stale(newest, newest.recipients))
+        yield (
+            "resurgam_backup_stale_objects",
+            "Objects of it that are sealed to others than its recipients.",
+            of,
+            others,
+        )
         at = to_microseconds(newest.created_at) / 1e6
         yield "resurgam_backup_newest_timestamp_seconds", "When the newest backup was made.", of, at
     if found.repository is not None:
