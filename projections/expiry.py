@@ -110,8 +110,8 @@ def _credential(state: Any) -> Ends:
 
 def _recipient(state: Any) -> Ends:
     """A recipient that is a certificate: nobody should have to trust it for longer than it says."""
-    if ends := state.get("notAfter") or state.get("expiresOn"):
-        yield state.get("label", ""), ends
+    if "certificate" in state:
+        yield from _certificate(state["certificate"])
 
 
 def _secret_version(state: Any) -> Ends:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from domain.backup_recipient import Encryption, encryption
 from infra.backup.manifest import AudienceEntry, Entry, Manifest, RecipientEntry
 
 Recipients = tuple[RecipientEntry, ...]
@@ -46,3 +47,9 @@ def closed_to(of: Manifest, fingerprints: Collection[str]) -> list[Entry]:
         for entry in of.objects()
         if not any(to.fingerprint in fingerprints for to in known[entry.sha256] or of.recipients)
     ]
+
+
+def encryption_of(of: Manifest) -> Encryption:
+    """Return how well all that a backup names is protected, as far as is known, also what earlier ones wrote."""
+    audiences = [of.recipients, *recipients_of(of).values()]
+    return encryption(recipient.kind for recipients in audiences for recipient in recipients)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from domain.backup_recipient import Encryption
 from infra.backup import audience, compaction, keyring_file, lines_file
 from infra.backup.age import Recipient
 from infra.backup.continuation import Continuation
 from infra.backup.cutter import Cutter, Written
 from infra.backup.divergence import Disagreement
-from infra.backup.manifest import AnswersEntry, Encryption, KeyringEntry, RecipientEntry
+from infra.backup.manifest import AnswersEntry, KeyringEntry, RecipientEntry
 from infra.backup.repository import Repository
 from infra.database.session import Session
 from infra.keys import keyring

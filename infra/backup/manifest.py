@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.backup_recipient import Encryption, RecipientKind
 from domain.errors import Corrupt
 from infra.backup import layout, signed_document
 from infra.backup.signed_document import Document
@@ -26,7 +27,6 @@ INSTANT_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]
 Instant = Annotated[str, Field(pattern=f"^{INSTANT_PATTERN}$")]
 ManifestName = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}/manifests/[0-9]{19}\.json$")]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Encryption = Literal["post-quantum", "classical", "mixed"]
 # All texts are held to a form: they are shown before anybody decided to believe the signer.
 
 
@@ -87,7 +87,7 @@ class RecipientEntry(Part):
     """A recipient, by the fingerprint that its holder can compare."""
 
     fingerprint: Fingerprint
-    kind: Literal["mlkem768x25519", "x25519"]
+    kind: RecipientKind
 
 
 class AudienceEntry(Part):

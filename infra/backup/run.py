@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from domain.backup_recipient import BackupRecipient, recipients
+from domain.backup_recipient import BackupRecipient, encryption, recipients
 from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
 from domain.release import RELEASE
 from infra.backup import divergence, manifest, memory
@@ -18,7 +18,7 @@ from infra.backup.continuation import Continuation, continue_from, find_newest
 from infra.backup.cutter import Written
 from infra.backup.divergence import Disagreement
 from infra.backup.draft import Audience, Draft
-from infra.backup.manifest import AnswersEntry, Encryption, KeyringEntry, Manifest, RecipientEntry
+from infra.backup.manifest import AnswersEntry, KeyringEntry, Manifest, RecipientEntry
 from infra.backup.memory import Remembered
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Database, Session
@@ -240,14 +240,11 @@ def _audience(states: Sequence[BackupRecipient]) -> Audience:
             rule="backup-recipient-exists",
         )
     parsed = [parse_recipient(state["recipient"]) for state in states]
-    kinds = {state["recipientKind"] for state in states}
-    encryption: Encryption = "mixed" if len(kinds) > 1 else "classical" if "x25519" in kinds else "post-quantum"
+    found = encryption(state["recipientKind"] for state in states)
     entries = [
         RecipientEntry(fingerprint=fingerprint(r), kind=s["recipientKind"]) for r, s in zip(parsed, states, strict=True)
     ]
-    return Audience(
-        tuple(parsed), len(kinds) > 1, encryption, tuple(sorted(entries, key=lambda entry: entry.fingerprint))
-    )
+    return Audience(tuple(parsed), found == "mixed", found, tuple(sorted(entries, key=lambda entry: entry.fingerprint)))
 
 
 def _manifest(

@@ -23,10 +23,14 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     "authenticate": ("authenticate", "Check a password or client secret, read from standard input."),
     "secret": ("secret", "Read sealed values."),
     "log": ("log", "Verify, prove and export the log."),
-    "key": (None, "Make, inspect and check keys."),
+    "key": (None, "Make, inspect, check and share out keys."),
     "key generate": (
         "key",
         "Make an identity, which opens backups, and print the recipient that backups are encrypted to.",
+    ),
+    "key recipient": (
+        "key",
+        "Print the recipient that backups are encrypted to, of a certificate or of an identity.",
     ),
     "key inspect": (
         "key",
@@ -36,6 +40,11 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "key",
         "Vouch for a deployment's signer with an identity, or take such an endorsement into the deployment.",
     ),
+    "key escrow": (
+        "key_escrow",
+        "Split an identity into shares of 35 words for custodians; any K of the N join it again.",
+    ),
+    "key join": ("key_escrow", "Join the shares of custodians to the identity again, and print its recipient."),
     "key check": ("key_check", "Prove that an identity still opens the newest backup, also without the network."),
     "backup": (None, "Make, watch, list, verify, drill and prune backups."),
     "backup doctor": ("backup_doctor", "Try whether a place keeps what backups need, and say what it cannot promise."),

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from infra.backup import choice, freshness, layout
-from infra.backup.age import AgeIdentity, read_identity_file
+from infra.backup.age import AgeIdentity
 from infra.backup.attestation import Judged
 from infra.backup.choice import Candidate
 from infra.backup.freshness import age_s
 from infra.backup.reach import Reaches
 from infra.backup.repository import Repository
-from infra.cli import duration, manifest, output, recipients, repository, settings, verified
+from infra.cli import duration, identity_file, manifest, output, recipients, repository, settings, verified
 from infra.cli.options import Json, example, group
 from infra.cli.repository import Deployment, Identity, Location
 from infra.control_plane.clock import host_clock
@@ -38,7 +38,7 @@ def list_backups(
     that identity, without which nobody can tell who said so.
     """
     opened = repository.opened(settings.load(repository=location))
-    identities = read_identity_file(identity) if identity else ()
+    identities = identity_file.read(identity) if identity else ()
     now = host_clock()
     listed = [
         _listed(opened, candidate, now, identities)

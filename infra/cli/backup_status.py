@@ -7,10 +7,10 @@ import typer
 
 from domain.errors import Corrupt, NotFound, Refused, ResurgamError, Usage
 from infra.backup import choice, ending, holes, status
-from infra.backup.age import AgeIdentity, read_identity_file
+from infra.backup.age import AgeIdentity
 from infra.backup.repository import Repository, Stored
 from infra.backup.status import Status
-from infra.cli import backup_metrics, backup_status_text, duration, output, repository, settings, storage
+from infra.cli import backup_metrics, backup_status_text, duration, identity_file, output, repository, settings, storage
 from infra.cli.options import Json, Store, example, group
 from infra.cli.repository import Deployment, Identity, Location
 from infra.cli.settings import Settings
@@ -47,7 +47,7 @@ def show_status(
     max_age_s = duration.parse(max_age, "--max-age") if max_age else None
     if prometheus and as_json:
         raise Usage("--prometheus and --json are two forms of the same: choose one")
-    identities = read_identity_file(identity) if identity else ()
+    identities = identity_file.read(identity) if identity else ()
     found = Status(host_clock(), max_age_s)
     with ExitStack() as stack:
         _find(found, settings.load(store=store, repository=location), of, identities, stack)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.instant import to_microseconds
+from infra.backup.audience import encryption_of, stale
 from infra.backup.ending import counted
 from infra.backup.freshness import age_s
 from infra.backup.status import Status
@@ -28,8 +29,9 @@ def described(found: Status) -> dict[str, Any]:
             "createdAt": newest.created_at,
             "ageSeconds": age_s(newest.created_at, found.now),
             "position": newest.last,
-            "encryption": newest.encryption,
+            "encryption": encryption_of(newest),
             "recipients": [entry.fingerprint for entry in newest.recipients],
+            "staleObjects": len(stale(newest, newest.recipients)),
         },
         "backlog": found.backlog and {"records": found.backlog.records, "oldestSeconds": found.backlog.oldest_s},
         "recipients": found.store
@@ -70,8 +72,10 @@ def _fields(found: Status) -> Iterator[tuple[str, object]]:
         age = age_s(newest.created_at, found.now)
         shown = f"{duration.shown(age)} old" if age is not None else "in the future: a clock is wrong"
         yield "newest", f"manifest {newest.sequence} of {newest.created_at}, {shown}, up to position {newest.last}"
-        yield "encryption", newest.encryption
+        yield "encryption", encryption_of(newest)
         yield "recipients", ", ".join(f"{entry.fingerprint} {entry.kind}" for entry in newest.recipients)
+        if others := stale(newest, newest.recipients):
+            yield "rekey due", f"{len(others)} of {len(newest.objects())} objects are sealed to others than these"
     if "store" in found.missing:
         yield "store", f"missing: {found.missing['store']}; what was not backed up and what runs out is not known"
     if found.backlog is not None:
@@ -105,6 +109,13 @@ def _samples(found: Status) -> Iterator[Sample]:
         newest = found.repository.newest.manifest
         yield "resurgam_backup_newest_sequence", "Number of the newest manifest.", of, newest.sequence
         yield "resurgam_backup_newest_position", "Last position of the newest backup.", of, newest.last
+        others = len(stale(newest, newest.recipients))
+        yield (
+            "resurgam_backup_stale_objects",
+            "Objects of it that are sealed to others than its recipients.",
+            of,
+            others,
+        )
         at = to_microseconds(newest.created_at) / 1e6
         yield "resurgam_backup_newest_timestamp_seconds", "When the newest backup was made.", of, at
     if found.repository is not None:

@@ -1,11 +1,10 @@
 """`resurgam backup verify`: whether backups are whole and whose they are."""
 
 from infra.backup import choice, endorsement, verification
-from infra.backup.age import read_identity_file
 from infra.backup.endorsement import Trust
 from infra.backup.lines_file import with_identities
 from infra.backup.segment import OpenerOf
-from infra.cli import output, progress, repository, settings
+from infra.cli import identity_file, output, progress, repository, settings
 from infra.cli.options import Json, example, group
 from infra.cli.repository import Deployment, Expect, Identity, Location, NamedVerifier
 
@@ -27,7 +26,7 @@ def verify(
     and the keys. What this cannot tell, whether the records make the same state again, `backup drill` does.
     """
     opened = repository.opened(settings.load(repository=location))
-    identities = read_identity_file(identity) if identity else ()
+    identities = identity_file.read(identity) if identity else ()
     named, expected = repository.parse_verifier(verifier), repository.parse_expectation(expect)
     opener_of = OpenerOf(with_identities(identities)) if identities else None
     answers = []

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from domain.backup_recipient import AddBackupRecipient
+from domain.backup_recipient import X509, AddBackupRecipient, kind_of
 from domain.errors import Usage
 from domain.release import RELEASE
 from infra.cli import deployment, file, inputs_file, output, settings, storage
@@ -43,7 +43,7 @@ def init(
     """
     chosen = settings.load(store=store_url, root_key_file=root_key_file)
     parsed = clean_install.parse_inputs(inputs_file.read(inputs))
-    recipients = [_recipient(text) for text in recipient or ()]
+    recipients = sorted(map(_recipient, recipient or ()), key=lambda one: kind_of(one.recipient) == X509)
     password = SecretStr(file.read_secret(operator_password_file, "password of the first operator"))
     with storage.opened(chosen, create=True) as database:
         store.ensure_empty(database)

@@ -2,17 +2,27 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from domain.backup_recipient import recipients
+from domain.backup_recipient import BackupRecipient, encryption, kind_of, recipients
 from domain.errors import Usage
 from infra.backup import endorsement, memory
-from infra.backup.age import fingerprint, format_identity, generate_identity, parse_recipient, read_identity_file
-from infra.cli import deployment, file, key_rotation, output, repository, settings
+from infra.backup.age import (
+    AgeRecipient,
+    X509Recipient,
+    fingerprint,
+    format_identity,
+    generate_identity,
+    is_pfx,
+    parse_recipient,
+)
+from infra.cli import deployment, file, identity_file, key_rotation, output, repository, settings
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.log import head, wrapping
+
+IDENTITY_BYTES_MAX = 1024 * 1024
 
 app = group("Make and inspect keys.")
 app.registered_commands += key_rotation.app.registered_commands
@@ -47,6 +57,29 @@ def generate(
         )
 
 
+@app.command(epilog=example("resurgam key recipient office.cer", "resurgam key recipient identity.txt"))
+def recipient(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A certificate (.cer, PEM or DER), or an identity.", show_default=False),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Print the recipient that backups are encrypted to, of a certificate or of an identity.
+
+    Record it with AddBackupRecipient. Of a certificate only the RSA key is used; whoever has its private key, in a PFX,
+    opens the backups.
+    """
+    content = file.read(source, IDENTITY_BYTES_MAX)
+    is_certificate = b"-----BEGIN CERTIFICATE" in content or (content[:1] == b"\x30" and not is_pfx(content))
+    found: list[AgeRecipient] = [X509Recipient.of(content)] if is_certificate else []
+    found = found or [one.recipient for one in identity_file.read(source)]
+    if as_json:
+        output.write_json({"recipients": [_described(str(one)) for one in found]})
+    else:
+        output.write_text("\n".join(map(str, found)))
+
+
 @app.command(epilog=example("resurgam key inspect", "resurgam key inspect --identity identity.txt"))
 def inspect(
     identity: Annotated[
@@ -58,7 +91,7 @@ def inspect(
 ) -> None:
     """Show the deployment's signer, root key id and backup recipients, or the recipients of an identity file."""
     if identity is not None:
-        found = [_described(str(one.recipient)) for one in read_identity_file(identity)]
+        found = [_described(str(one.recipient)) for one in identity_file.read(identity)]
         if as_json:
             output.write_json({"identities": found})
         else:
@@ -69,8 +102,15 @@ def inspect(
         verifier = memory.get_signer(reading.session, plane.root_key).verifier
         used = wrapping.read(reading.session)
         endorsed_by = [entry.fingerprint for entry in memory.endorsements(reading.session)]
-        known = [
-            {"name": r["id"], "label": r["label"], **_described(r["recipient"])} for r in recipients(reading.state)
+        known: list[dict[str, Any]] = [
+            {
+                "name": r["id"],
+                "label": r["label"],
+                "mayMix": r["mayMix"],
+                **_described(r["recipient"]),
+                **_certificate(r),
+            }
+            for r in recipients(reading.state)
         ]
     answer = {
         "deployment": at.deployment,
@@ -80,20 +120,24 @@ def inspect(
         "endorsedBy": endorsed_by,
         "rootKey": plane.root_key.id,
         "rootKeySince": used.since if used is not None else None,
+        "encryption": encryption(kind_of(one["recipient"]) for one in known) if known else None,
     }
     if as_json:
         output.write_json({**answer, "recipients": known})
         return
     output.write_fields(answer.items())
-    output.write_table(
-        ("recipient", "label", "fingerprint", "kind"),
-        [(k["name"], k["label"], k["fingerprint"], k["kind"]) for k in known],
-    )
+    rows = [(k["name"], k["label"], k["fingerprint"], k["kind"], k.get("notAfter") or "") for k in known]
+    output.write_table(("recipient", "label", "fingerprint", "kind", "certificate until"), rows)
+
+
+def _certificate(of: BackupRecipient) -> dict[str, str]:
+    found = of.get("certificate")
+    return {"subject": found["subject"], "notAfter": found["notAfter"]} if found else {}
 
 
 def _described(recipient: str) -> dict[str, str]:
     parsed = parse_recipient(recipient)
-    kind = "post-quantum" if parsed.post_quantum else "classical"
+    kind = encryption([kind_of(recipient)])
     return {"fingerprint": fingerprint(parsed), "kind": kind, "recipient": recipient}
 
 
@@ -134,5 +178,5 @@ def endorse(
         raise Usage("give a VERIFIER and --identity FILE, or --accept ENDORSEMENT")
     named = repository.parse_verifier(verifier)
     assert named is not None
-    entries = [endorsement.to_text(endorsement.endorse(one, named)) for one in read_identity_file(identity)]
+    entries = [endorsement.to_text(endorsement.endorse(one, named)) for one in identity_file.read(identity)]
     output.write_json({"endorsements": entries}) if as_json else output.write_text("\n".join(entries))

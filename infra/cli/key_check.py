@@ -7,10 +7,10 @@ import typer
 
 from domain.errors import Refused, Usage
 from infra.backup import choice, endorsement, key_check
-from infra.backup.age import read_identity_file
+from infra.backup.audience import encryption_of
 from infra.backup.freshness import age_s
 from infra.backup.key_check import KeyCheck
-from infra.cli import duration, file, output, progress, repository, settings
+from infra.cli import duration, file, identity_file, output, progress, repository, settings
 from infra.cli.options import Json, example, group
 from infra.cli.repository import Deployment, Location
 from infra.control_plane.clock import host_clock
@@ -54,7 +54,7 @@ def check(
     if (source is not None and target is not None) or (identity is None and (source is not None or target is None)):
         raise Usage("give --identity FILE, --save FILE, or both; or --identity FILE and --from FILE")
     max_age_s = duration.parse(max_age, "--max-age") if max_age else None
-    identities = read_identity_file(identity) if identity else ()
+    identities = identity_file.read(identity) if identity else ()
     found = _read(source) if source else _gathered(location, of, as_json=as_json)
     stated = found.stored.manifest
     age = age_s(stated.created_at, host_clock())
@@ -64,7 +64,7 @@ def check(
         "createdAt": stated.created_at,
         "ageSeconds": age,
         "last": stated.last,
-        "encryption": stated.encryption,
+        "encryption": encryption_of(stated),
         "recipients": [entry.fingerprint for entry in stated.recipients],
         "objects": len(stated.objects()),
     }

@@ -1,5 +1,6 @@
 """A manifest, as operators read it."""
 
+from infra.backup.audience import encryption_of
 from infra.backup.manifest import Manifest
 
 
@@ -14,7 +15,7 @@ def described(of: Manifest) -> dict[str, object]:
         "release": of.release,
         "segments": len(of.segments),
         "sizeBytes": sum(entry.size_bytes for entry in of.objects()),
-        "encryption": of.encryption,
+        "encryption": encryption_of(of),
         "recipients": [entry.fingerprint for entry in of.recipients],
         "signer": of.signer().fingerprint,
         "endorsedBy": [entry.fingerprint for entry in of.endorsements],

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from domain.errors import Corrupt, NotFound, Refused, Usage
-from infra.backup.age import AgeIdentity, read_identity_file
+from infra.backup.age import AgeIdentity
 from infra.backup.repository import Repository
 from infra.backup.stores.store import Store
 from infra.backup.stores.url import LOCATION_FORMS, open_store
 from infra.backup.verification import Expectation
-from infra.cli import file
+from infra.cli import file, identity_file
 from infra.cli.settings import Settings
 from infra.keys import base64_text
 from infra.keys.signer import Verifier
@@ -99,7 +99,7 @@ def identities(path: Path | None) -> tuple[AgeIdentity, ...]:
     """Return the identities of a file; Usage if none was named."""
     if path is None:
         raise Usage("no identity is named: use --identity FILE")
-    return read_identity_file(path)
+    return identity_file.read(path)
 
 
 def parse_verifier(text: str | None) -> Verifier | None:

@@ -23,7 +23,8 @@ class Settings(BaseSettings):
     """What every command needs to know; in the environment each name is prefixed with RESURGAM_.
 
     `root_key` is the root key's line itself, and comes from the environment alone. `actor` is a principal whose name is
-    recorded with what is done, and decides nothing. The others say which backups a prune keeps.
+    recorded with what is done, and decides nothing. `identity_password_file` holds the password of an identity in a
+    PFX. The others say which backups a prune keeps.
     """
 
     model_config = SettingsConfigDict(
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     root_key_file: Path = Path("resurgam.root-key")
     root_key: SecretStr | None = None
     actor: str | None = None
+    identity_password_file: Path | None = None
     keep_days: int = Field(default=retention.DAYS, ge=retention.DAYS_MIN)
     keep_last: int = Field(default=0, ge=0)
     keep_daily: int = Field(default=0, ge=0)

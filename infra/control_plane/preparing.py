@@ -9,8 +9,8 @@ from domain.command import Command, Prepared, Sealing
 from domain.errors import ResurgamError
 from domain.resource import World
 from domain.sealed_value import SealedValue
-from infra.backup.age import parse_recipient
-from infra.control_plane.x509 import CERTIFICATE_PREPARERS
+from infra.backup.age import X509Recipient, fingerprint, parse_recipient
+from infra.control_plane.x509 import CERTIFICATE_PREPARERS, certificate_facts
 from infra.keys.password import STANDARD_COST, Cost, hash_secret
 from infra.keys.sealing import DataKey, seal
 
@@ -41,11 +41,13 @@ def prepare(
 
     `world` and `open_sealed` may be None if `needs_world` says no.
     """
+    facts: dict[str, object] = {}
     if isinstance(command, AddBackupRecipient):
-        parse_recipient(command.recipient)  # a key that no backup can be sealed to must not reach the log
+        recipient = parse_recipient(command.recipient)  # a key that no backup can be sealed to must not reach the log
+        if isinstance(recipient, X509Recipient):
+            facts = {**certificate_facts(recipient.certificate), "fingerprint": fingerprint(recipient)}
     fresh = str(uuid4())
     preparer = CERTIFICATE_PREPARERS.get(type(command))
-    facts: dict[str, object] = {}
     made: dict[str, bytes] = {}
     if preparer is not None:
         assert world is not None

@@ -7,13 +7,23 @@ from domain.backup_recipient import (
     RECIPIENTS_MAX,
     AddBackupRecipient,
     RetireBackupRecipient,
+    encryption,
     kind_of,
     recipient_id,
     recipients,
 )
+from domain.instant import plus_days
 from tests.domain.scenario import NOW, ControlPlane
 
 QUANTUM_SAFE = "age1pq1" + "q" * 100
+CERTIFICATE = "x509:" + "A" * 400
+FACTS = {
+    "thumbprint": "AB" * 20,
+    "notBefore": NOW,
+    "notAfter": plus_days(NOW, 365),
+    "subject": "CN=office",
+    "fingerprint": "0123456789abcdef",
+}
 
 
 def add(name: str, recipient: str = "", *, may_mix: bool = False) -> AddBackupRecipient:
@@ -70,3 +80,43 @@ def test_there_are_20_recipients_at_most() -> None:
     plane = ControlPlane().given(*(add(f"r{number:02}") for number in range(RECIPIENTS_MAX)))
     plane.refuses(add("more"), "recipients-limit")
     plane.given(RetireBackupRecipient(name="r00"), add("more"))
+
+
+def test_a_certificate_stands_beside_a_recipient_of_age_and_never_alone() -> None:
+    plane = ControlPlane()
+    plane.refuses(add("office", CERTIFICATE), "an-age-recipient-remains", facts=FACTS)
+    plane.given(add("a"))
+    plane.when(add("office", CERTIFICATE), facts=FACTS)
+    state = plane.state(recipient_id("office"))
+    assert (state["recipientKind"], state["recipient"], state["certificate"]) == ("x509-rsa", CERTIFICATE, FACTS)
+    plane.refuses(RetireBackupRecipient(name="a"), "an-age-recipient-remains")
+    plane.given(add("b"), RetireBackupRecipient(name="a"), RetireBackupRecipient(name="office"))
+    plane.refuses(RetireBackupRecipient(name="b"), "a-recipient-remains")
+
+
+def test_a_certificate_is_valid_when_it_is_added_and_may_expire_later() -> None:
+    plane = ControlPlane().given(add("a"))
+    for begins, ends in ((plus_days(NOW, 1), plus_days(NOW, 9)), (plus_days(NOW, -9), NOW)):
+        facts = {**FACTS, "notBefore": begins, "notAfter": ends}
+        plane.refuses(add("office", CERTIFICATE), "certificate-is-valid", facts=facts)
+    plane.when(add("office", CERTIFICATE), facts=FACTS)
+    plane.after_days(1000)
+    assert len(recipients(plane.world)) == 2
+
+
+def test_the_key_of_a_certificate_is_named_once() -> None:
+    plane = ControlPlane().given(add("a"))
+    plane.when(add("office", CERTIFICATE), facts=FACTS)
+    renewed = add("renewed", CERTIFICATE + "AAAA")
+    plane.refuses(renewed, "recipient-is-new", facts={**FACTS, "thumbprint": "CD" * 20})
+    plane.when(renewed, facts={**FACTS, "fingerprint": "f" * 16})
+
+
+def test_a_certificate_is_classical_and_mixes_with_post_quantum_only_by_choice() -> None:
+    plane = ControlPlane().given(add("a", QUANTUM_SAFE))
+    plane.refuses(add("office", CERTIFICATE), "recipients-do-not-mix", facts=FACTS)
+    plane.when(add("office", CERTIFICATE, may_mix=True), facts=FACTS)
+    ControlPlane().given(add("a")).when(add("office", CERTIFICATE), facts=FACTS)
+    assert encryption(["x25519", "x509-rsa"]) == "classical"
+    assert encryption(["mlkem768x25519", "x509-rsa"]) == "mixed"
+    assert encryption(["mlkem768x25519"]) == "post-quantum"

@@ -8,6 +8,7 @@ from infra.backup.age.recipient import (
     AgeIdentity,
     AgeRecipient,
     Identity,
+    NativeIdentity,
     Recipient,
     fingerprint,
     generate_identity,
@@ -16,6 +17,7 @@ from infra.backup.age.recipient import (
 )
 from infra.backup.age.source import Readable
 from infra.backup.age.stream import PayloadReader, PayloadWriter, Writable
+from infra.backup.age.x509_rsa import X509Identity, X509Recipient, is_pfx, open_pfx
 from infra.backup.age.x25519 import X25519Identity, X25519Recipient
 
 __all__ = [
@@ -25,12 +27,15 @@ __all__ = [
     "HybridIdentity",
     "HybridRecipient",
     "Identity",
+    "NativeIdentity",
     "PayloadReader",
     "PayloadWriter",
     "Readable",
     "Recipient",
     "Stanza",
     "Writable",
+    "X509Identity",
+    "X509Recipient",
     "X25519Identity",
     "X25519Recipient",
     "decrypt",
@@ -38,6 +43,8 @@ __all__ = [
     "fingerprint",
     "format_identity",
     "generate_identity",
+    "is_pfx",
+    "open_pfx",
     "open_with_file_key",
     "opens",
     "parse_identities",

@@ -1,16 +1,21 @@
-"""Identity files: one identity a line between comments and blank lines, as age-keygen writes them."""
+"""Identity files: one identity a line between comments and blank lines, as age-keygen writes them, or a PFX."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from domain.errors import NotFound, Unavailable, Usage
-from infra.backup.age.recipient import AgeIdentity, parse_identity
+from infra.backup.age.recipient import AgeIdentity, NativeIdentity, parse_identity
+from infra.backup.age.x509_rsa import is_pfx, open_pfx
 
 _SIZE_MAX_BYTES = 1 << 20
 
 
-def read_identity_file(path: Path) -> tuple[AgeIdentity, ...]:
-    """All identities of a file, in its order; errors name the file and the line, never what stands there."""
+def read_identity_file(path: Path, password: Callable[[], bytes] | None = None) -> tuple[AgeIdentity, ...]:
+    """All identities of a file, in its order; errors name the file and the line, never what stands there.
+
+    A PFX is one identity; its password is asked for only if it has one.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_SIZE_MAX_BYTES + 1)
@@ -20,10 +25,12 @@ def read_identity_file(path: Path) -> tuple[AgeIdentity, ...]:
         raise Unavailable(f"identity file {path} cannot be read: {error.strerror}") from error
     if len(content) > _SIZE_MAX_BYTES:
         raise Usage(f"identity file {path} is larger than {_SIZE_MAX_BYTES} bytes: this is no identity file")
+    if is_pfx(content):
+        return (open_pfx(content, password, name=str(path)),)
     return parse_identities(content, name=str(path))
 
 
-def parse_identities(content: bytes, *, name: str) -> tuple[AgeIdentity, ...]:
+def parse_identities(content: bytes, *, name: str) -> tuple[NativeIdentity, ...]:
     """The identities in the content of an identity file; `name` is what errors call it."""
     try:
         text = content.decode("utf-8-sig")
@@ -44,7 +51,7 @@ def parse_identities(content: bytes, *, name: str) -> tuple[AgeIdentity, ...]:
     return tuple(identities)
 
 
-def format_identity(identity: AgeIdentity, *, created: datetime) -> str:
+def format_identity(identity: NativeIdentity, *, created: datetime) -> str:
     """The text of an identity file, to be written where only its owner can read it; `created` must know its offset."""
     if created.tzinfo is None:
         raise ValueError("created needs a time zone")

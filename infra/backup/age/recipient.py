@@ -4,9 +4,11 @@ import hashlib
 import secrets
 from typing import Protocol, TypeAlias
 
+from domain.backup_recipient import X509_PREFIX
 from domain.errors import Usage
 from infra.backup.age.header import FILE_KEY_BYTES, Stanza
 from infra.backup.age.hybrid import SEED_BYTES, HybridIdentity, HybridRecipient
+from infra.backup.age.x509_rsa import X509Identity, X509Recipient
 from infra.backup.age.x25519 import KEY_BYTES, X25519Identity, X25519Recipient
 
 
@@ -37,30 +39,42 @@ class Identity(Protocol):
         ...
 
 
-AgeRecipient: TypeAlias = X25519Recipient | HybridRecipient
-AgeIdentity: TypeAlias = X25519Identity | HybridIdentity
+AgeRecipient: TypeAlias = X25519Recipient | HybridRecipient | X509Recipient
+NativeIdentity: TypeAlias = X25519Identity | HybridIdentity
+"""What other programs for age know, too."""
+AgeIdentity: TypeAlias = NativeIdentity | X509Identity
+"""What opens files; its `seed` is the secret from which its holder's other keys are derived."""
 
 
 def parse_recipient(text: str) -> AgeRecipient:
-    """`age1pq1…` or `age1…`; Usage for anything else, also for a key that could not be sealed to."""
+    """`age1pq1…`, `age1…` or `x509:…`; Usage for anything else, also for a key that could not be sealed to."""
     if text.upper().startswith("AGE-SECRET-KEY-"):
         raise Usage("this is an identity, which must stay secret, not a recipient: give the recipient made from it")
-    recipient = HybridRecipient.parse(text) if text.startswith("age1pq1") else X25519Recipient.parse(text)
+    recipient: AgeRecipient
+    if text.startswith(X509_PREFIX):
+        recipient = X509Recipient.parse(text)
+    else:
+        recipient = HybridRecipient.parse(text) if text.startswith("age1pq1") else X25519Recipient.parse(text)
     recipient.wrap(bytes(FILE_KEY_BYTES))
     return recipient
 
 
-def parse_identity(text: str) -> AgeIdentity:
+def parse_identity(text: str) -> NativeIdentity:
     """`AGE-SECRET-KEY-PQ-1…` or `AGE-SECRET-KEY-1…`; Usage for anything else, in words that never repeat it."""
     return HybridIdentity.parse(text) if text.startswith("AGE-SECRET-KEY-PQ-1") else X25519Identity.parse(text)
 
 
-def generate_identity(*, post_quantum: bool = True) -> AgeIdentity:
+def generate_identity(*, post_quantum: bool = True) -> NativeIdentity:
     if post_quantum:
         return HybridIdentity(secrets.token_bytes(SEED_BYTES))
     return X25519Identity(secrets.token_bytes(KEY_BYTES))
 
 
 def fingerprint(recipient: Recipient) -> str:
-    """The first 16 hexadecimal digits of SHA-256 over the recipient's spelling: short enough to compare by eye."""
+    """The first 16 hexadecimal digits of SHA-256: short enough to compare by eye.
+
+    Over the recipient's spelling, and of a certificate over its public key, which a renewed certificate may keep.
+    """
+    if isinstance(recipient, X509Recipient):
+        return recipient.key_fingerprint()
     return hashlib.sha256(str(recipient).encode()).hexdigest()[:16]

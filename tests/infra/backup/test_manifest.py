@@ -55,6 +55,13 @@ def test_a_manifest_reads_back(newest: Manifest, data: bytes, signer: Signer) ->
     assert parse(data, newest.name) == newest
 
 
+def test_a_manifest_that_does_not_say_who_opens_what_reads_back(newest: Manifest, signer: Signer) -> None:
+    earlier = newest.model_copy(update={"audiences": None})
+    data = manifest.sign(earlier, signer)
+    assert b"audiences" not in data
+    assert parse(data, newest.name) == earlier
+
+
 def test_every_flipped_bit_is_refused_by_name(newest: Manifest, data: bytes) -> None:
     for at in range(len(data)):
         for bit in range(8):

@@ -319,6 +319,25 @@ def test_of_manifests_that_do_not_say_it_nothing_is_claimed(made: Estate) -> Non
     assert reaches.not_known == len(silent_one.objects())
 
 
+def test_a_chain_that_began_without_saying_it_is_known_again_once_it_is_rekeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with estate(tmp_path) as made, monkeypatch.context() as earlier:
+        earlier.setattr(segment, "RECORDS_MAX", 6)
+        earlier.setattr(run, "taken_over", lambda *_: None)
+        lived_in(made)
+        assert made.newest.audiences is None
+        earlier.undo()
+        made.record(user_request(9))
+        made.back_up()
+        unknown = [name for name, recipients in audience.recipients_of(made.newest).items() if not recipients]
+        assert 0 < len(unknown) < len(made.newest.objects())
+        endorsement.check_identities(made.newest, [IDENTITY])
+        rekey(made)
+        assert said(made.newest) == truth(made, made.newest)
+        assert made.verify(IDENTITY).records == made.plane.head().position
+
+
 def test_an_audience_of_what_a_manifest_does_not_name_is_corrupt(made: Estate) -> None:
     recipients = (RecipientEntry(fingerprint=fp(OTHER_IDENTITY), kind="x25519"),)
     own = made.newest.segments[0].sha256

@@ -1,5 +1,6 @@
 """`resurgam backup rekey`, and what lists say of recipients that open less, or more, than one would think."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,9 @@ def test_a_recipient_that_was_added_is_told_to_open_a_part_until_everything_is_r
     listed = backed_up.done("backup", "list", *HERE).out
     assert f"{second} (mlkem768x25519) is a recipient, and opens" in listed
     assert "run `resurgam backup rekey`" in listed
+    status = backed_up.done("backup", "status", *HERE, "--json").json["newest"]
+    assert status["staleObjects"] > 0
+    assert "rekey due" in backed_up.done("backup", "status", *HERE).out
     early = backed_up("backup", "drill", *HERE, "--identity", "second.txt", "--trust-first-use")
     assert (early.code, "backup rekey" in early.err) == (7, True)
 
@@ -59,6 +63,9 @@ def test_a_recipient_that_was_added_is_told_to_open_a_part_until_everything_is_r
         "second safe": "all",
     }
     backed_up.done("backup", "drill", *HERE, "--identity", "second.txt", "--trust-first-use")
+    assert backed_up.done("backup", "status", *HERE, "--json").json["newest"]["staleObjects"] == 0
+    metrics = backed_up.done("backup", "status", *HERE, "--prometheus").out
+    assert re.search(r"^resurgam_backup_stale_objects\{.*\} 0$", metrics, re.MULTILINE)
     assert "is a recipient, and opens" not in backed_up.done("backup", "list", *HERE).out
     assert backed_up.done("backup", "rekey", *HERE, "--json").json["status"] == "unchanged"
 

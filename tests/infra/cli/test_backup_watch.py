@@ -26,14 +26,9 @@ from infra.log import event_table
 from infra.log.record import decode_record
 from tests.backup_estate import Estate, estate, lived_in
 from tests.infra.cli.command_line import ROOT, CommandLine, process, request, user
-from tests.infra.cli.watching import PATIENCE_S, Watching, close, head_of, restorable
+from tests.infra.cli.watching import PATIENCE_S, Watching, close, head_of, restorable, with_recipient
 from tests.infra.control_plane.installation import ACTOR, user_request
 from tests.infra.control_plane.installation import request as plane_request
-
-
-def with_recipient(cli: CommandLine) -> None:
-    recipient = cli.done("key", "generate", "--classical", "--output", "identity.txt").out.strip()
-    cli.record(request("AddBackupRecipient", name="safe", recipient=recipient))
 
 
 @pytest.fixture

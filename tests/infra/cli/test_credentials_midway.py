@@ -14,7 +14,7 @@ from tests import store_servers
 from tests.fault_proxy import Fault, http_faults
 from tests.infra.backup.test_network_store_faults import ERROR, at, endpoint_of
 from tests.infra.cli.command_line import CommandLine, process, user
-from tests.infra.cli.test_backup_watch import Watching, close, head_of, with_recipient
+from tests.infra.cli.watching import Watching, close, head_of, with_recipient
 from tests.store_servers import Place
 
 Enter = Callable[[Place], str]

@@ -11,7 +11,7 @@ from queue import Empty, Queue
 from time import monotonic
 from typing import Any
 
-from tests.infra.cli.command_line import CommandLine, process
+from tests.infra.cli.command_line import CommandLine, process, request
 
 PATIENCE_S = 60
 """No test waits so long unless something is broken."""
@@ -79,3 +79,8 @@ def restorable(cli: CommandLine) -> dict[str, Any]:
         "backup", "verify", "--repository", "backups", "--identity", "identity.txt", "--json"
     ).json
     return dict(found["deployments"][0])
+
+
+def with_recipient(cli: CommandLine) -> None:
+    recipient = cli.done("key", "generate", "--classical", "--output", "identity.txt").out.strip()
+    cli.record(request("AddBackupRecipient", name="safe", recipient=recipient))

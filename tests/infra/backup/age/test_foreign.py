@@ -8,7 +8,7 @@ from pathlib import Path
 import pyrage  # type: ignore[import-untyped]  # it brings no annotations
 import pytest
 
-from infra.backup.age import AgeIdentity, decrypt, encrypt, format_identity, generate_identity, read_identity_file
+from infra.backup.age import NativeIdentity, decrypt, encrypt, format_identity, generate_identity, read_identity_file
 from tests.infra.backup.age.foreign import age_command, age_version, npm_age
 
 PLAINTEXT = b"record\n" * 20_000  # more than two chunks
@@ -17,14 +17,14 @@ CLASSICAL = generate_identity(post_quantum=False)
 each_kind = pytest.mark.parametrize("identity", [POST_QUANTUM, CLASSICAL], ids=["post-quantum", "classical"])
 
 
-def seal(identity: AgeIdentity) -> bytes:
+def seal(identity: NativeIdentity) -> bytes:
     sink = io.BytesIO()
     with encrypt(sink, [identity.recipient]) as writer:
         writer.write(PLAINTEXT)
     return sink.getvalue()
 
 
-def open_all(file: bytes, identity: AgeIdentity) -> bytes:
+def open_all(file: bytes, identity: NativeIdentity) -> bytes:
     return decrypt(io.BytesIO(file), [identity]).read()
 
 
@@ -42,7 +42,7 @@ def test_pyrage_opens_ours_and_we_open_pyrage_s() -> None:
 
 
 @each_kind
-def test_the_age_command_opens_ours_and_we_open_its_own(tmp_path: Path, identity: AgeIdentity) -> None:
+def test_the_age_command_opens_ours_and_we_open_its_own(tmp_path: Path, identity: NativeIdentity) -> None:
     key = tmp_path / "key.txt"
     key.write_text(format_identity(identity, created=datetime(2026, 11, 3, tzinfo=UTC)))
     if identity is POST_QUANTUM and age_version() < (1, 3):
@@ -70,7 +70,7 @@ def test_we_read_the_identity_files_of_age_keygen(tmp_path: Path) -> None:
 
 
 @each_kind
-def test_npm_s_age_encryption_opens_ours_and_we_open_its_own(identity: AgeIdentity) -> None:
+def test_npm_s_age_encryption_opens_ours_and_we_open_its_own(identity: NativeIdentity) -> None:
     assert npm_age("recipient", identity.secret_text()).decode() == str(identity.recipient)
     assert npm_age("decrypt", identity.secret_text(), seal(identity)) == PLAINTEXT
     assert open_all(npm_age("encrypt", str(identity.recipient), PLAINTEXT), identity) == PLAINTEXT

@@ -4,8 +4,8 @@ import pytest
 
 from domain.errors import Corrupt, Usage
 from infra.backup.age import (
-    AgeIdentity,
     HybridIdentity,
+    NativeIdentity,
     Stanza,
     X25519Identity,
     X25519Recipient,
@@ -60,21 +60,21 @@ def test_an_identity_is_post_quantum_unless_asked_otherwise() -> None:
 
 
 @both_kinds
-def test_only_the_matching_identity_unwraps(identity: AgeIdentity) -> None:
+def test_only_the_matching_identity_unwraps(identity: NativeIdentity) -> None:
     stanza = identity.recipient.wrap(FILE_KEY)
     assert identity.unwrap(stanza) == FILE_KEY
     assert type(identity)(bytes(32)).unwrap(stanza) is None
 
 
 @both_kinds
-def test_a_stanza_of_another_type_is_passed_over(identity: AgeIdentity) -> None:
+def test_a_stanza_of_another_type_is_passed_over(identity: NativeIdentity) -> None:
     stanza = identity.recipient.wrap(FILE_KEY)
     assert identity.unwrap(Stanza("resurgam.example/other", stanza.arguments, stanza.body)) is None
     assert identity.unwrap(Stanza(stanza.type.swapcase(), (), b"")) is None
 
 
 @both_kinds
-def test_a_misshapen_stanza_of_its_own_type_is_corrupt(identity: AgeIdentity) -> None:
+def test_a_misshapen_stanza_of_its_own_type_is_corrupt(identity: NativeIdentity) -> None:
     stanza = identity.recipient.wrap(FILE_KEY)
     (share,) = stanza.arguments
     share_bytes = decode_base64(share.encode())
@@ -92,7 +92,7 @@ def test_a_misshapen_stanza_of_its_own_type_is_corrupt(identity: AgeIdentity) ->
 
 
 @both_kinds
-def test_a_share_of_low_order_is_corrupt(identity: AgeIdentity) -> None:
+def test_a_share_of_low_order_is_corrupt(identity: NativeIdentity) -> None:
     stanza = identity.recipient.wrap(FILE_KEY)
     mlkem_part = bytes(1088 if identity.recipient.post_quantum else 0)
     for point in (bytes(32), b"\1" + bytes(31)):
@@ -102,7 +102,7 @@ def test_a_share_of_low_order_is_corrupt(identity: AgeIdentity) -> None:
 
 
 @both_kinds
-def test_an_identity_is_not_shown_by_accident(identity: AgeIdentity) -> None:
+def test_an_identity_is_not_shown_by_accident(identity: NativeIdentity) -> None:
     shown = f"{identity} {identity!r}"
     assert identity.secret_text() not in shown
     assert identity.seed.hex() not in shown
@@ -110,7 +110,7 @@ def test_an_identity_is_not_shown_by_accident(identity: AgeIdentity) -> None:
 
 
 @both_kinds
-def test_a_fingerprint_names_one_recipient(identity: AgeIdentity) -> None:
+def test_a_fingerprint_names_one_recipient(identity: NativeIdentity) -> None:
     assert fingerprint(identity.recipient) == fingerprint(parse_recipient(str(identity.recipient)))
     assert fingerprint(identity.recipient) != fingerprint(generate_identity().recipient)
 
