@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from domain.resource import SERVICES
 from infra.cli import duration, output
 
 
@@ -33,7 +34,9 @@ def sections(answer: Mapping[str, Any]) -> list[Section]:
 
 def write(answer: Mapping[str, Any]) -> None:
     """Write the report to standard output."""
-    for section in sections(answer):
+    for number, section in enumerate(sections(answer)):
+        if number:
+            output.write_text("")
         if section.rows:
             output.write_table(section.columns, section.rows)
         for line in section.text:
@@ -78,7 +81,7 @@ def _backup(plan: Mapping[str, Any]) -> Section:
 
 
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> Section:
-    rows = [(area, kind, count) for area, kinds in counts.items() for kind, count in kinds.items()]
+    rows = [(area, kind, count) for area in SERVICES for kind, count in counts.get(area, {}).items()]
     return Section("What came back", (), ("area", "kind", "recovered"), rows)
 
 

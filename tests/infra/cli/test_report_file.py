@@ -81,6 +81,11 @@ def test_the_three_forms_say_the_same(backed_up: CommandLine) -> None:
                 assert f"{kind} {count}" in words or f"{kind}{count}" in words
 
 
+def test_a_report_that_is_shown_again_is_in_the_same_order(backed_up: CommandLine) -> None:
+    first, again = (backed_up.done(*RECOVER, *INTO).out for _ in range(2))
+    assert again == first
+
+
 def test_a_page_needs_nothing_and_loads_nothing(backed_up: CommandLine) -> None:
     backed_up.done(*RECOVER, *INTO, "--report", "report.html")
     text = Path("report.html").read_text()
