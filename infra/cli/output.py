@@ -45,17 +45,22 @@ def write_bytes(data: bytes) -> None:
 
 def write_text(text: str) -> None:
     """Write a line, or several."""
-    _write(f"{_visible(text)}\n".encode())
+    _write(f"{visible(text)}\n".encode())
+
+
+def table_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return a table as plain aligned columns."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in [list(columns), *cells]]
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table: with rules on a terminal, as plain aligned columns in a pipe."""
-    cells = [[_cell(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in [list(columns), *cells])
-        write_text("\n".join(lines))
+        write_text("\n".join(table_lines(columns, rows)))
         return
+    cells = [[_cell(cell) for cell in row] for row in rows]
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -84,10 +89,10 @@ def as_text(value: object) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else _visible(as_text(value)).replace("\n", "\N{REPLACEMENT CHARACTER}")
+    return "" if value is None else visible(as_text(value)).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Return the text without what would move a terminal's cursor or hide something; line ends stay."""
     if text.isascii() and text.isprintable():
         return text

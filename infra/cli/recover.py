@@ -11,15 +11,32 @@ import typer
 from domain.errors import Corrupt, Usage
 from infra.backup.age import AgeIdentity
 from infra.backup.repository import Repository
-from infra.cli import deployment, output, progress, recover_only, report, repository, settings, state, storage, wish
+from infra.cli import (
+    deployment,
+    output,
+    progress,
+    recover_only,
+    report_file,
+    repository,
+    settings,
+    state,
+    storage,
+    survivors_file,
+    wish,
+)
 from infra.cli.options import At, Json, RootKeyFile, Store, example, group
+from infra.cli.report_file import ReportFile
 from infra.cli.repository import AcceptDamage, Deployment, Expect, Identity, NamedVerifier, TrustFirstUse
 from infra.cli.settings import Settings
+from infra.cli.survivors_file import Survivors
 from infra.control_plane import finished_recovery, first_records, plane, recovery, recovery_report, verified_backup
 from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Plan, Report, Wish
 from infra.database.session import Database, Session
 from infra.state.snapshot import Snapshot
+from projections.survivors import Inventory
+
+DONE = "this recovery is done already, by an earlier run of this command: nothing was changed, and this is its report"
 
 app = group("Recover a deployment.")
 
@@ -30,6 +47,7 @@ app = group("Recover a deployment.")
         "resurgam recover file:///srv/backups --identity identity.txt --store sqlite:///recovered.db",
         "resurgam recover file:///srv/backups --identity identity.txt --inputs other-place.yaml --plan",
         "resurgam recover file:///srv/backups --identity identity.txt --only vaults --at 2026-11-03T14:00Z --plan",
+        "resurgam recover file:///srv/backups --identity identity.txt --survivors outside.jsonl --report report.html",
     )
 )
 def recover(
@@ -58,6 +76,8 @@ def recover(
     ] = None,
     is_confirmed: Annotated[bool, typer.Option("--yes", help="With --only: restore without asking.")] = False,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="With --only: why, for the history.")] = "",
+    survivors: Survivors = None,
+    report_path: ReportFile = None,
     as_json: Json = False,
     store: Store = None,
     root_key_file: RootKeyFile = None,
@@ -83,8 +103,10 @@ def recover(
         inputs=inputs,
     )
     if only is not None:
-        if inputs is not None:
-            raise Usage("--inputs and --only do not go together: a running deployment's inputs are changed by `record`")
+        if any(one is not None for one in (inputs, survivors, report_path)):
+            raise Usage(
+                "--inputs, --survivors and --report belong to the recovery of a whole deployment: not to --only"
+            )
         recover_only.restore(
             chosen,
             only,
@@ -98,6 +120,10 @@ def recover(
         return
     if is_confirmed or reason:
         raise Usage("--yes and --reason belong to --only SERVICE")
+    inventory = None if survivors is None else survivors_file.read(survivors)
+    report_file.check(report_path)
+    if only_plan and report_path is not None:
+        raise Usage("--report belongs to a recovery, and --plan makes none: leave one of them away")
     if chosen.root_key is not None:
         raise Usage("RESURGAM_ROOT_KEY is set, but a recovery makes a new root key in a file: unset it")
     identities = repository.identities(identity)
@@ -105,7 +131,7 @@ def recover(
     asks = sys.stdin.isatty() and wished.verifier is None and not trust_first_use
     planned = recovery.plan(opened, identities, replace(wished, trust_first_use=True) if asks else wished, host_clock())
     if only_plan:
-        answer = _planned(planned, opened, identities, wished, as_json=as_json)
+        answer = _planned(planned, opened, identities, wished, inventory, as_json=as_json)
         output.write_json(answer) if as_json else output.write_fields(state.fields(answer))
         return
     if asks and planned.trust.reason == "FirstUse":
@@ -115,33 +141,40 @@ def recover(
     with storage.opened(chosen, create=True) as database:
         done = finished_recovery.find(database, chosen.root_key_file, planned, wished)
         if done is not None:
-            answer = done
-            output.note(
-                "this recovery is done already, by an earlier run of this command: nothing was changed, "
-                "and this is its report"
-            )
-        else:
-            answer = _recovered(database, chosen, opened, identities, wished, as_json=as_json)
-    if as_json:
-        output.write_json(answer)
-        return
-    report.write(answer)
-    _write_next(answer, chosen.root_key_file)
+            output.note(DONE)
+        answer = done or _recovered(database, chosen, opened, identities, wished, as_json=as_json)
+        answer["rootKeyFile"] = str(chosen.root_key_file)
+        answer |= _held_against(inventory, database)
+    report_file.tell(answer, report_path, as_json=as_json)
 
 
 def _planned(
-    planned: Plan, opened: Repository, identities: Sequence[AgeIdentity], wished: Wish, *, as_json: bool
+    planned: Plan,
+    opened: Repository,
+    identities: Sequence[AgeIdentity],
+    wished: Wish,
+    inventory: Inventory | None,
+    *,
+    as_json: bool,
 ) -> dict[str, Any]:
     """Return the plan; what it says of the recovered state, a drill tells."""
     answer = recovery_report.describe_plan(planned)
-    if wished.inputs is None:
+    if wished.inputs is None and inventory is None:
         return answer
     named = replace(wished, verifier=planned.trust.verifier)
     with verified_backup.scratch() as database, progress.shown(as_json=as_json) as heard:
         recovery.drill(database, opened, identities, named, host_clock(), heard)
         with plane.read(database) as reading:
-            answer["inputsChanged"] = first_records.planned_inputs(reading.state, wished.inputs)
-    return answer
+            if wished.inputs is not None:
+                answer["inputsChanged"] = first_records.planned_inputs(reading.state, wished.inputs)
+        return answer | _held_against(inventory, database)
+
+
+def _held_against(inventory: Inventory | None, database: Database) -> dict[str, Any]:
+    if inventory is None:
+        return {}
+    with plane.read(database) as reading:
+        return {"survivors": recovery_report.describe_survivors(reading.state, inventory)}
 
 
 def _recovered(
@@ -178,12 +211,3 @@ def _ask(planned: Plan) -> None:
     )
     if not typer.confirm("Is it the right one?", err=True):
         raise Corrupt("the signer was not believed: nothing was recovered")
-
-
-def _write_next(answer: dict[str, object], root_key_file: Path) -> None:
-    output.write_text(
-        f"the deployment is open as {answer['deployment']}; its root key is in {root_key_file}: keep a copy of it"
-    )
-    steps = answer["next"]
-    assert isinstance(steps, list)
-    output.write_text("next:\n" + "\n".join(f"  {step}" for step in steps))

@@ -103,7 +103,7 @@ class Proven:
 
     def report(self, session: Session, planned: Plan, final: Head) -> Report:
         """Return the report of a store that ends at `final`."""
-        rebuilt, counts = self.rebuilt, Snapshot(session, final.position).counts()
+        rebuilt, counts = self.rebuilt, Snapshot(session, self.rebuilt.position).counts()
         return Report(
             planned,
             final,

@@ -1,6 +1,7 @@
 """The recovery report: what came back, what did not, how that was proven, and what to type next."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from domain.control_plane import KINDS
 from domain.instant import to_datetime
@@ -9,12 +10,16 @@ from infra.control_plane.first_records import FirstRecords
 from infra.control_plane.recovery import Plan, Report
 from infra.log.record import Recorded
 from projections.expiry import ENDS, expiring
+from projections.survivors import Drift, Inventory, compare
 from projections.view import View
 
 OUT_OF_SCOPE = (
     "the workloads of users (virtual machines, storage accounts, networks …) are no part of a control plane's backup"
 )
 WARNING_DAYS = 90
+LISTED_MAX = 1_000
+
+T = TypeVar("T")
 
 
 def describe_plan(plan: Plan) -> dict[str, Any]:
@@ -35,6 +40,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
         "signer": {"verifier": of.verifier, "fingerprint": of.signer().fingerprint, "trust": plan.trust.reason},
         "limit": {"position": plan.limit.position, "instant": plan.limit.instant},
         "ancestor": of.ancestor.deployment if of.ancestor else None,
+        "answers": None if of.answers is None else {"answers": of.answers.answers, "position": of.answers.position},
     }
 
 
@@ -61,23 +67,58 @@ def describe(report: Report, now: str) -> dict[str, Any]:
 
 def describe_opened(report: Report, state: View, now: str, repository: str) -> dict[str, Any]:
     """Return the report of a recovery whose store is open, with what needs an operator's hand and the next commands."""
-    by_hand = [r.id for r in state.of_kind("resource-provider") if r.state["restoredBy"] == "ByHand"]
-    trusts = [r.id for r in state.of_kind("claims-provider-trust")]
-    ending = (resource for kind in ENDS for resource in state.of_kind(kind))
-    soon = expiring(state, ending, now, WARNING_DAYS)
+    needing = describe_needs(state, now)
+    by_hand, trusts = needing["providersToRestoreByHand"], needing["federationToReestablish"]
     return {
         "deployment": report.head.deployment,
         "epoch": report.head.epoch,
         "position": report.head.position,
         **describe(report, now),
         **_describe_first_records(report.first_records),
-        "providersToRestoreByHand": by_hand,
-        "federationToReestablish": trusts,
-        "expiring": [
-            {"resource": e.resource, "what": e.what, "expires": e.expires, "expired": e.expired} for e in soon
-        ],
-        "next": next_steps(report, repository, by_hand=bool(by_hand), trusts=bool(trusts), expired=bool(soon)),
+        **needing,
+        "next": next_steps(
+            report, repository, by_hand=bool(by_hand), trusts=bool(trusts), expired=bool(needing["expiring"])
+        ),
     }
+
+
+def describe_needs(state: View, now: str) -> dict[str, Any]:
+    """Return what of a state needs an operator's hand."""
+    ending = (resource for kind in ENDS for resource in state.of_kind(kind))
+    return {
+        "providersToRestoreByHand": [
+            r.id for r in state.of_kind("resource-provider") if r.state["restoredBy"] == "ByHand"
+        ],
+        "federationToReestablish": [r.id for r in state.of_kind("claims-provider-trust")],
+        "expiring": [
+            {"resource": e.resource, "what": e.what, "expires": e.expires, "expired": e.expired}
+            for e in expiring(state, ending, now, WARNING_DAYS)
+        ],
+    }
+
+
+def describe_survivors(state: View, inventory: Inventory) -> dict[str, Any]:
+    """Return how a state and an inventory of what survived differ; of each sort the first thousand."""
+    found = compare(state, inventory)
+    return {
+        "survivors": len(inventory.survivors),
+        "recovered": found.matched,
+        "kinds": list(found.kinds),
+        "phantom": _first(found.phantom, lambda one: {"resource": one.id, "kind": one.kind}),
+        "unknown": _first(found.unknown, lambda one: {"survivor": one.label, "line": one.line}),
+        "drifted": _first(found.drifted, lambda one: {"resource": one.resource, "fields": _drift(one)}),
+    }
+
+
+def _first(found: Sequence[T], described: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
+    return {"count": len(found), "first": [described(one) for one in found[:LISTED_MAX]]}
+
+
+def _drift(one: Drift) -> list[dict[str, Any]]:
+    return [
+        {"field": field, "sealed": recovered is survived is None, "recovered": recovered, "survived": survived}
+        for field, recovered, survived in one.fields
+    ]
 
 
 def _describe_first_records(recorded: FirstRecords | None) -> dict[str, Any]:

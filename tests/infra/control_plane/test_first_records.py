@@ -104,6 +104,7 @@ def test_tls_certificates_are_issued_anew_under_the_root_that_was_kept(certified
             assert new_x509.public_key() != old_x509.public_key()
             new_x509.verify_directly_issued_by(issuer)
         assert len(after) == len(before) + 2
+        assert report.counts["issued-certificate"] == len(before), "what came back, and not what was made since"
         log_verification.verify(found.database)
         with found.plane.read() as reading:
             [sealed] = sealed_values(after[leaves.reissued[0].after].state)
