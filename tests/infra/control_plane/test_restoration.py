@@ -1,10 +1,7 @@
-"""Restorations into a store: what is recorded, which keys it takes, what has changed meanwhile, what is refused."""
+"""Restorations into a store: what is recorded, what has changed meanwhile, and what is refused."""
 
-import json
-import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,31 +11,21 @@ import pytest
 from domain.built_in_role import OWNER
 from domain.errors import Conflict, Corrupt, Refused, ResurgamError
 from domain.restoration_rules import Vetted
-from domain.sealed_value import key_ids, sealed_values
 from infra.backup import memory
-from infra.backup.repository import Repository
-from infra.backup.stores.directory import DirectoryStore
-from infra.cli import state
-from infra.control_plane import log_verification, recovery, restoration, restoration_report, verified_backup
+from infra.control_plane import log_verification, restoration
 from infra.control_plane.batch import Batch
-from infra.control_plane.clock import host_clock
 from infra.control_plane.recovery import Wish
-from infra.control_plane.restoration import Proposal
-from infra.control_plane.restored_values import BackupKeys, Values
 from infra.database.url import open_database
-from infra.keys import keyring
 from infra.keys.signer import Signer
 from infra.log import event_table
 from tests.backup_estate import (
     FIRST_USE,
-    IDENTITY,
     VAULT,
     Estate,
     estate,
     lived_in,
     records_of,
     recovered,
-    set_password,
     set_secret,
     vault_requests,
 )
@@ -46,15 +33,23 @@ from tests.infra.control_plane.installation import (
     ACTOR,
     INPUTS,
     OPERATOR_ID,
-    PASSWORD,
     install,
     request,
     user_id,
     user_request,
 )
-
-SECRET = f"{VAULT}/secrets/Database"
-USER = f"/providers/Microsoft.Graph/directoryObjects/{user_id(1)}"
+from tests.restoration_estate import (
+    SECRET,
+    USER,
+    current,
+    position,
+    proposed,
+    purge,
+    restore,
+    rules,
+    state_of,
+    value_of,
+)
 
 
 @pytest.fixture
@@ -64,56 +59,6 @@ def made(tmp_path: Path, store_url: str) -> Iterator[Estate]:
         one.record(*vault_requests(), *map(user_request, range(3)))
         one.back_up()
         yield one
-
-
-@contextmanager
-def proposed(made: Estate, service: str, at: int | None = None, wish: Wish | None = None) -> Iterator[Proposal]:
-    """Propose to restore a service from the newest backup, as of a position if one is given."""
-    repository = Repository.open(DirectoryStore(made.root))
-    with made.database.read() as session:
-        wanted = restoration.wish_for(session, made.root_key, repository, wish or Wish())
-    wanted = replace(wanted, at=None if at is None else str(at))
-    planned = recovery.plan(repository, [IDENTITY], wanted, host_clock())
-    with verified_backup.scratch() as scratch:
-        origin = restoration.replayed(scratch, repository, [IDENTITY], wanted, planned)
-        yield restoration.propose(made.database, made.root_key, origin, service)
-
-
-def restore(made: Estate, service: str, at: int | None = None, wish: Wish | None = None) -> Proposal:
-    with proposed(made, service, at, wish) as proposal:
-        restoration.apply(made.database, made.root_key, proposal, ACTOR, "ticket 17")
-    return proposal
-
-
-def state_of(made: Estate, resource: str) -> Any:
-    with made.plane.read() as reading:
-        found = reading.state.find(resource)
-    return None if found is None else found.state
-
-
-def value_of(made: Estate, resource: str) -> bytes:
-    """The one sealed value in a resource's state, opened."""
-    with made.plane.read() as reading:
-        found = reading.state.find(resource)
-        assert found is not None
-        [sealed] = sealed_values(found.state)
-        return made.plane.open_sealed(reading.session, sealed, sealed["purpose"], found.id)
-
-
-def position(made: Estate) -> int:
-    return made.plane.head().position
-
-
-def current(made: Estate) -> str:
-    return f"{SECRET}/versions/{state_of(made, SECRET)['currentVersion']}"
-
-
-def purge(made: Estate) -> None:
-    made.record(request("DeleteSecret", id=SECRET), request("PurgeSecret", id=SECRET))
-
-
-def rules(proposal: Proposal) -> set[str]:
-    return {one.rule for one in proposal.vetted.skipped}
 
 
 def test_each_record_says_who_restored_what_from_where_and_why(made: Estate) -> None:
@@ -138,98 +83,6 @@ def test_each_record_says_who_restored_what_from_where_and_why(made: Estate) -> 
     }
     assert event["payload"]["state"] == state_of(made, USER) == then
     assert log_verification.verify(made.database)
-
-
-def test_what_was_there_all_along_keeps_its_key(made: Estate) -> None:
-    version = current(made)
-    made.record(request("DeleteVault", id=VAULT), set_password(1, "a ruined password"))
-    keys, ruined = list(key_ids(state_of(made, version))), value_of(made, USER)
-    proposal = restore(made, "vaults")
-    assert (proposal.brought_back, proposal.destroyed) == ([], [])
-    assert list(key_ids(state_of(made, version))) == keys
-    assert value_of(made, version) == b"first value"
-    assert value_of(made, USER) == ruined, "of another service not even the ruin is touched"
-
-
-def test_a_value_that_was_destroyed_is_sealed_again_under_a_fresh_key(made: Estate) -> None:
-    version, at = current(made), position(made)
-    [old] = key_ids(state_of(made, version))
-    purge(made)
-    made.back_up()
-    proposal = restore(made, "vaults", at)
-    assert proposal.brought_back == [(version, at + 2)]
-    [new] = key_ids(state_of(made, version))
-    assert new != old
-    assert value_of(made, version) == b"first value"
-    with made.database.read() as session:
-        row = keyring.find(session, old)
-    assert row is not None
-    assert not row.is_live, "what was destroyed stays so"
-    made.back_up()
-    with recovered(made.root, made.folder / "new") as (again, report):
-        assert value_of(again, version) == b"first value"
-        assert report.lost == []
-    assert restoration_changes(made, "vaults", at) == 0, "the same value under another key is no difference"
-
-
-def restoration_changes(made: Estate, service: str, at: int | None = None) -> int:
-    with proposed(made, service, at) as proposal:
-        return len(proposal.vetted.accepted)
-
-
-def test_the_keyring_of_the_first_backup_that_covers_the_position_is_tried(made: Estate) -> None:
-    version, at = current(made), position(made)
-    purge(made)
-    made.record(user_request(7))
-    made.back_up()
-    made.record(user_request(8))
-    made.back_up()
-    for newer in made.objects("keyrings")[1:]:
-        assert newer.exists()
-    assert restore(made, "vaults", at).brought_back == [(version, at + 2)]
-
-
-def test_a_value_that_no_backup_holds_any_more_is_listed_and_its_secret_stays_away(made: Estate) -> None:
-    version, at = current(made), position(made)
-    purge(made)
-    verified_backup.make(made.database, made.root_key, made.repository, host_clock)
-    base = made.newest.keyring
-    for keyring_file in made.objects("keyrings"):
-        if base[0].sha256 not in keyring_file.name:
-            keyring_file.unlink()  # as a prune does, after its grace
-    with proposed(made, "vaults", at) as proposal:
-        assert proposal.vetted.accepted == []
-        assert {one.alteration.id: one.rule for one in proposal.vetted.skipped} == {
-            version: "value-destroyed",
-            SECRET: "secret-version-exists",
-        }
-
-
-def test_no_secret_is_shown(made: Estate, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    at, version = position(made), current(made)
-    made.record(set_secret("Database", "second value"), set_password(1, "another long password"))
-    purge(made)
-    proposal = restore(made, "all", at)
-    assert value_of(made, version) == b"first value"
-    output = capfd.readouterr()
-    told = [repr(proposal), json.dumps(restoration_report.describe(proposal, state.changes)), caplog.text, *output]
-    secrets = ("first value", "second value", PASSWORD, "another long password", "$argon2id$")
-    assert [secret for secret in secrets if any(secret in text for text in told)] == []
-    assert not any("ciphertext" in text for text in told[1:])
-
-
-def test_a_password_of_then_opens_again_and_that_of_now_is_destroyed(made: Estate) -> None:
-    made.record(set_password(1, "another long password"))
-    old = list(key_ids(state_of(made, USER)))
-    proposal = restore(made, "identity")
-    assert proposal.destroyed == [USER]
-    assert [resource for resource, _ in proposal.brought_back] == [USER]
-    assert value_of(made, USER).startswith(b"$argon2id$")
-    with made.database.read() as session:
-        row = keyring.find(session, old[0])
-    assert row is not None
-    assert not row.is_live
 
 
 def test_what_is_done_elsewhere_meanwhile_stays(made: Estate) -> None:
@@ -359,16 +212,6 @@ def test_the_own_signer_is_known_and_another_is_not_believed_in_its_place(
         pass
 
 
-def test_a_key_that_is_not_where_it_should_be_is_corrupt(made: Estate) -> None:
-    version = current(made)
-    [key_id] = key_ids(state_of(made, version))
-    purge(made)
-    with made.database.write() as session:
-        session.execute("UPDATE keyring SET shredded_at = 0 WHERE key_id = ?", (key_id,))
-    with proposed(made, "vaults") as proposal, pytest.raises(Corrupt, match="verify the log"):
-        restoration.apply(made.database, made.root_key, proposal, ACTOR)
-
-
 def test_another_region_is_refused(made: Estate) -> None:
     west = open_database(f"sqlite:///{made.folder}/west.db", create=True)
     try:
@@ -404,10 +247,6 @@ def unchanged(*_: object) -> None:
         (restoration, "check_immutable", unchanged, test_another_region_is_refused),
         (restoration, "must_leave_an_owner", unchanged, test_nobody_is_locked_out),
         (restoration, "_is_same_log", lambda *_: True, test_of_another_deployment_nothing_is_taken_away),
-        (Values, "lost", unchanged, test_a_value_that_no_backup_holds_any_more_is_listed_and_its_secret_stays_away),
-        (Values, "kept", lambda _, one: one, test_a_value_that_was_destroyed_is_sealed_again_under_a_fresh_key),
-        (Values, "sealed_again", lambda _, one: one, test_a_password_of_then_opens_again_and_that_of_now_is_destroyed),
-        (BackupKeys, "_covering", lambda _: (), test_the_keyring_of_the_first_backup_that_covers_the_position_is_tried),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
