@@ -1,6 +1,6 @@
 """Verification: reads a repository from end to end and compares everything with what its manifests say."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,7 +9,7 @@ from domain.errors import Corrupt, NotFound
 from infra.backup import answers_file, freshness, keyring_file, layout, segment
 from infra.backup.age import AgeIdentity
 from infra.backup.manifest import Manifest
-from infra.backup.repository import Repository, Stored
+from infra.backup.repository import PruneStatements, Repository, Stored
 from infra.backup.segment import OpenerOf
 from infra.keys import base64_text
 from infra.log.merkle import Frontier
@@ -90,17 +90,20 @@ def verify(
     Without openers: names, sizes, hashes, signatures and the chain. With them also records, Merkle root and keys. The
     attestations that holders of identities made are checked with these identities.
     """
-    newest, manifests, named = None, 0, set[str]()
+    first, newest, manifests, named = None, None, 0, dict[str, Manifest]()
     for newest in repository.chain(deployment):
+        first = first or newest.manifest
         manifests += 1
-        named.update(entry.name(deployment) for entry in newest.manifest.objects())
-    if newest is None:
+        named.update((entry.name(deployment), newest.manifest) for entry in newest.manifest.objects())
+    if newest is None or first is None:
         raise NotFound(f"{repository.store.location} holds no backup of deployment {deployment}")
     if expect is not None:
         expect.check_size(newest.manifest)
     needed = {entry.name(deployment) for entry in newest.manifest.objects()}
-    superseded_or_unnamed = _check_objects(repository, newest.manifest, needed)
+    superseded_or_unnamed = tuple(_check_objects(repository, newest.manifest, needed))
     unnamed = tuple(name for name in superseded_or_unnamed if name not in named)
+    superseded = {name: of for name, of in named.items() if name not in needed}
+    _check_presence(repository, first, newest.manifest, superseded, frozenset(superseded_or_unnamed))
     attestations, unchecked = _check_attestations(repository, deployment, identities)
     opened = opener_of is not None
     if opener_of is not None:
@@ -156,6 +159,33 @@ def _check_objects(repository: Repository, newest: Manifest, needed: set[str]) -
                     f"{name} is not what its name says: it was changed, cut off, or put there by somebody else"
                 )
             yield name
+
+
+def _check_presence(
+    repository: Repository,
+    first: Manifest,
+    newest: Manifest,
+    superseded: Mapping[str, Manifest],
+    there: Collection[str],
+) -> None:
+    """Refuse a repository in which an object is missing that an earlier manifest names, the last of them with it.
+
+    What a prune may have deleted may be missing: what the first manifest alone names, and superseded keyrings. A
+    manifest that it deleted meanwhile needs nothing any more.
+    """
+    statements = PruneStatements(repository, newest.deployment)
+    missable_keyrings = statements.missable_keyrings(newest)
+    for name, of in superseded.items():
+        if name in there or (layout.keyring_sequence(name) or missable_keyrings) < missable_keyrings:
+            continue
+        if of.sequence == first.sequence and statements.names:
+            continue
+        with suppress(NotFound):
+            repository.store.head(of.name)
+            raise Corrupt(
+                f"{name} is missing, but {of.name} names it: the newest backup does without it, that earlier one does "
+                "not; bring the object back, or prune that backup"
+            )
 
 
 def _read(repository: Repository, of: Manifest) -> int:

@@ -78,3 +78,18 @@ def test_an_object_of_a_crashed_run_is_listed_and_does_no_harm(made: Estate, tmp
 def test_a_deployment_without_backups_is_not_found(made: Estate) -> None:
     with pytest.raises(NotFound, match="holds no backup of deployment"):
         verify(made.root, "00000000-0000-4000-8000-000000000000")
+
+
+def test_an_object_that_an_earlier_backup_alone_needs_is_found_missing_too(made: Estate, tmp_path: Path) -> None:
+    root = made.copied(tmp_path)
+    newest = {entry.sha256 for entry in made.newest.objects()}
+    earlier = [entry for stored in made.repository.chain(made.deployment) for entry in stored.manifest.objects()]
+    superseded = [entry for entry in earlier if entry.sha256 not in newest]
+    assert superseded
+    for entry in superseded:
+        path = root / entry.name(made.deployment)
+        data = path.read_bytes()
+        path.unlink()
+        with pytest.raises(Corrupt, match=rf"{path.name} is missing, but .*/manifests/\d+.json names it: the newest"):
+            verify(root, made.deployment, ())
+        path.write_bytes(data)
