@@ -199,6 +199,8 @@ CHECKS = (
         lambda s: s.path(layout.REPOSITORY_FILE).write_bytes(encode({"format": 1, "repository": OTHER}) + b"\n"),
         (*BOTH, *RUN),
     ),
+    Check("belongs to repository", lambda s: s.forge(repository=OTHER)),
+    Check("belongs to repository", lambda s: s.forge(repository_sha256="0" * 64)),
     Check("holds no backup repository", empty_repository, BOTH, NOT_FOUND),
     # a manifest in itself
     Check("is not a signed ", lambda s: s.path(s.newest.name).write_bytes(b"{}\n")),
