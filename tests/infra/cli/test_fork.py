@@ -13,6 +13,7 @@ import pytest
 from infra.database.url import open_database
 from tests.infra.cli import estate as small
 from tests.infra.cli.command_line import CommandLine, Result, request, user, user_id
+from tests.infra.cli.test_backup_watch import Watching, close
 from tests.store_copy import copied
 
 IDENTITY = ("--identity", "identity.txt", "--trust-first-use")
@@ -245,3 +246,24 @@ def test_a_store_that_became_another_deployment_meanwhile_is_not_forked_again(re
     again = region("fork", "--yes")
     assert again.code == 4
     assert described["deployment"] == region.done("key", "inspect", "--json").json["deployment"]
+
+
+def test_a_watch_that_is_refused_goes_on_by_itself_once_the_log_is_forked(healthy: CommandLine) -> None:
+    healthy.done("backup", "run", "--verified")
+    watching = Watching("--repository", str(healthy.folder.parent / "backups"), folder=healthy.folder)
+    try:
+        watching.until_shipped()
+        with copied("sqlite:///resurgam.db", healthy.folder) as copy:
+            assert healthy.record(user(10), options=("--store", copy)).code == 0
+            healthy.done("backup", "run", "--store", copy)
+        healthy.record(user(11))
+        failing = watching.until_told("failing")
+        assert failing["error"]["class"] == "Corrupt"
+        assert "resurgam fork" in failing["error"]["message"]
+        healthy.done("fork", "--yes")
+        assert watching.until_shipped()["sequence"] == 1
+        assert watching.end() == 0
+    finally:
+        watching.process.kill()
+        watching.process.wait()
+        close(watching.process)
