@@ -1,8 +1,12 @@
 """`resurgam fork`: a store that was set back goes on as a deployment of its own, and nothing of either side is lost."""
 
 import json
+import os
+import pty
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +16,7 @@ import pytest
 
 from infra.database.url import open_database
 from tests.infra.cli import estate as small
-from tests.infra.cli.command_line import CommandLine, Result, request, user, user_id
+from tests.infra.cli.command_line import PROGRAM, ROOT, CommandLine, Result, request, user, user_id
 from tests.infra.cli.test_backup_watch import Watching, close
 from tests.store_copy import copied
 
@@ -164,6 +168,22 @@ def test_without_a_word_of_confirmation_it_says_what_it_would_do_and_refuses(reg
     assert "add --yes" in result.err
     assert region("fork", "--json").error["rule"] == "fork-is-confirmed"
     assert region("backup", "run").code == 6, "nothing was changed"
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 3)])
+def test_at_a_terminal_it_asks(region: Region, answer: bytes, code: int) -> None:
+    terminal, theirs = pty.openpty()
+    os.write(terminal, answer)
+    command = [sys.executable, "-c", PROGRAM, "fork"]
+    done = subprocess.run(
+        command, cwd=region.cli.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=theirs, capture_output=True
+    )
+    os.close(terminal)
+    os.close(theirs)
+    assert done.returncode == code, done
+    assert b"this makes a new deployment of the log, for ever" in done.stderr
+    assert b"only the backup has positions" in done.stderr
+    assert (region("backup", "run").code == 0) is (code == 0)
 
 
 def test_the_next_steps_are_commands_that_run(region: Region) -> None:
