@@ -68,7 +68,8 @@ class Draft:
         written = self._put(cutter)
         if cutter.frontier != self._at.frontier:
             raise Disagreement(
-                f"the records up to position {until} do not have the Merkle root that the log's head says"
+                f"the records up to position {until} do not have the Merkle root that the log's head says: "
+                f"`resurgam log verify` tells where; what is backed up, to {self._before.position}, is as it was"
             )
         self.segments += tuple(each.entry for each in written)
         return written

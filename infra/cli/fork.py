@@ -90,7 +90,7 @@ def next_steps(done: Forked) -> list[str]:
     place, of = quote(found.location), found.backup.manifest
     steps = [
         "keep every other copy of this deployment off: two must not serve the same region",
-        f"resurgam backup run --repository {place}   # the first backup of this deployment, a full copy",
+        f"resurgam backup run --verified --repository {place}   # the first backup of this deployment, a full copy",
         "resurgam key inspect   # then, offline: resurgam key endorse VERIFIER --identity FILE",
         f"resurgam backup kit --repository {place} --output kit.html   # and throw the old one away",
     ]

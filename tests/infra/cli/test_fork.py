@@ -1,8 +1,12 @@
 """`resurgam fork`: a store that was set back goes on as a deployment of its own, and nothing of either side is lost."""
 
 import json
+import os
+import pty
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +16,8 @@ import pytest
 
 from infra.database.url import open_database
 from tests.infra.cli import estate as small
-from tests.infra.cli.command_line import CommandLine, Result, request, user, user_id
+from tests.infra.cli.command_line import PROGRAM, ROOT, CommandLine, Result, request, user, user_id
+from tests.infra.cli.test_backup_watch import Watching, close
 from tests.store_copy import copied
 
 IDENTITY = ("--identity", "identity.txt", "--trust-first-use")
@@ -165,6 +170,22 @@ def test_without_a_word_of_confirmation_it_says_what_it_would_do_and_refuses(reg
     assert region("backup", "run").code == 6, "nothing was changed"
 
 
+@pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 3)])
+def test_at_a_terminal_it_asks(region: Region, answer: bytes, code: int) -> None:
+    terminal, theirs = pty.openpty()
+    os.write(terminal, answer)
+    command = [sys.executable, "-c", PROGRAM, "fork"]
+    done = subprocess.run(
+        command, cwd=region.cli.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=theirs, capture_output=True
+    )
+    os.close(terminal)
+    os.close(theirs)
+    assert done.returncode == code, done
+    assert b"this makes a new deployment of the log, for ever" in done.stderr
+    assert b"only the backup has positions" in done.stderr
+    assert (region("backup", "run").code == 0) is (code == 0)
+
+
 def test_the_next_steps_are_commands_that_run(region: Region) -> None:
     shutil.copy2("identity.txt", "FILE")
     steps = region.done("fork", "--yes", "--json").json["next"]
@@ -245,3 +266,24 @@ def test_a_store_that_became_another_deployment_meanwhile_is_not_forked_again(re
     again = region("fork", "--yes")
     assert again.code == 4
     assert described["deployment"] == region.done("key", "inspect", "--json").json["deployment"]
+
+
+def test_a_watch_that_is_refused_goes_on_by_itself_once_the_log_is_forked(healthy: CommandLine) -> None:
+    healthy.done("backup", "run", "--verified")
+    watching = Watching("--repository", str(healthy.folder.parent / "backups"), folder=healthy.folder)
+    try:
+        watching.until_shipped()
+        with copied("sqlite:///resurgam.db", healthy.folder) as copy:
+            assert healthy.record(user(10), options=("--store", copy)).code == 0
+            healthy.done("backup", "run", "--store", copy)
+        healthy.record(user(11))
+        failing = watching.until_told("failing")
+        assert failing["error"]["class"] == "Corrupt"
+        assert "resurgam fork" in failing["error"]["message"]
+        healthy.done("fork", "--yes")
+        assert watching.until_shipped()["sequence"] == 1
+        assert watching.end() == 0
+    finally:
+        watching.process.kill()
+        watching.process.wait()
+        close(watching.process)
