@@ -1,13 +1,19 @@
 """The first records of a recovered deployment: that it was recovered, its new inputs, and its new TLS certificates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 from domain.command import Command, Prepared
 from domain.control_plane import decide
-from domain.deployment import DEPLOYMENT, DEPLOYMENT_ID, ChangeDeploymentInputs, RecordRecovery
-from domain.deployment_inputs import DeploymentInputs, DeploymentInputsFields
+from domain.deployment import (
+    DEPLOYMENT,
+    DEPLOYMENT_ID,
+    ChangeDeploymentInputs,
+    DeploymentCreated,
+    RecordRecovery,
+)
+from domain.deployment_inputs import DeploymentInputs, DeploymentInputsFields, check_immutable
 from domain.resource import World
 from domain.sealed_value import SealedValue
 from infra.control_plane import preparing, reissuing
@@ -19,7 +25,8 @@ from infra.database.session import Session
 from infra.keys import keyring
 from infra.keys.root_key import RootKey
 from infra.log.head import Head
-from infra.log.record import Actor
+from infra.log.page import Page
+from infra.log.record import Actor, decode_record
 from infra.state.snapshot import HeadLoader, Snapshot
 from projections.current import Current
 from projections.shown import changes
@@ -59,6 +66,17 @@ def record(
     leaves = reissuing.reissue(scribe.world, issued, since, scribe.now, rename, scribe.record)
     scribe.write()
     return FirstRecords(changes(dict(before), dict(after)), leaves)
+
+
+def checked(pages: Iterable[Page], inputs: DeploymentInputs) -> Iterator[Page]:
+    """Pass records on; Refused at the first of them if the inputs change what is for ever, and not after the last."""
+    is_first = True
+    for page in pages:
+        event = decode_record(page.records[0]).event if is_first else {}
+        if event.get("type") == DeploymentCreated.name:
+            check_immutable(event["payload"]["inputs"], inputs.fields(), DEPLOYMENT_ID)
+        is_first = False
+        yield page
 
 
 def planned_inputs(world: World, inputs: DeploymentInputs) -> Sequence[dict[str, object]]:

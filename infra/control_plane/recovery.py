@@ -263,6 +263,8 @@ def _rebuilt(
     progress: Progress,
 ) -> Rebuilt:
     pages = segment.read_all(repository, planned.manifest, opener_of)
+    if wish.inputs is not None:
+        pages = first_records.checked(pages, wish.inputs)
     if wish.expect is not None:
         pages = wish.expect.checked(pages, planned.manifest)
     total = planned.manifest.last

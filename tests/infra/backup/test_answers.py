@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from domain.errors import Corrupt
+from domain.resource_id import fold
 from infra.backup import answers, answers_file, lines_file, memory
 from infra.backup.manifest import Manifest
 from infra.backup.repository import Repository
@@ -20,6 +21,7 @@ from infra.control_plane import recovery, verified_backup
 from infra.control_plane.clock import host_clock
 from infra.database.url import open_database
 from infra.log import head
+from infra.state.snapshot import Snapshot, drawn
 from projections import access
 from projections import answers as asking
 from projections.access import Decision
@@ -346,3 +348,33 @@ def test_the_file_reads_back_as_what_was_asked(made: Estate) -> None:
     assert stored.position == entry.position
     assert len(stored.asked) == entry.answers
     assert OFFERS not in json.dumps(stored.counts)
+
+
+def test_answers_that_read_back_otherwise_end_the_run_before_its_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = lines_file.write
+
+    def otherwise(path: Path, *arguments: Any, **keywords: Any) -> lines_file.Sealed:
+        sealed = real(path, *arguments, **keywords)
+        return replace(sealed, content_sha256=bytes(32)) if path.name == "answers" else sealed
+
+    with estate(tmp_path) as one:
+        lived_in(one)
+        before = one.newest
+        with monkeypatch.context() as harmed:
+            harmed.setattr(lines_file, "write", otherwise)
+            with pytest.raises(Corrupt, match=r"answers 4 of position .* reads back with other lines"):
+                make(one)
+        assert one.newest == before
+        assert make(one).answers is not None
+
+
+def test_whatever_number_is_drawn_a_kind_that_exists_gives_a_resource_that_lives(made: Estate) -> None:
+    with made.database.read() as session:
+        at = head.read_open(session)
+        state, draw = Snapshot(session, at.position), drawn(session, at.position)
+        for kind in state.counts():
+            found = {draw(kind, number) for number in range(at.position + 2)}
+            assert found == {fold(resource.id) for resource in state.of_kind(kind)}
+        assert draw("claims-provider-trust", 1) is None

@@ -14,7 +14,7 @@ from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_cer
 
 from domain.certificate_authority import root_id
 from domain.deployment import DEPLOYMENT_ID
-from domain.errors import Refused, Usage
+from domain.errors import Corrupt, Refused, Usage
 from domain.issued_certificate import IssuedCertificate
 from domain.resource import Resource
 from domain.sealed_value import sealed_values
@@ -191,6 +191,19 @@ def test_what_is_for_ever_is_refused_by_name_and_the_store_stays_empty(
     with pytest.raises(Refused, match=f"deployment input {name} is .* for ever, not {value}") as refusal:
         recover(database, tmp_path, certified.root, with_inputs(**{name: value}))
     assert refusal.value.rule == "deployment-input-immutable"
+    assert is_empty(database)
+    database.close()
+
+
+def test_what_is_for_ever_is_refused_before_most_is_read(certified: Estate, tmp_path: Path) -> None:
+    root = certified.copied(tmp_path)
+    last = sorted((root / certified.deployment / "segments").iterdir())[-1]
+    last.write_bytes(last.read_bytes()[:-1])
+    database = open_database(f"sqlite:///{tmp_path}/target.db", create=True)
+    with pytest.raises(Refused, match="region is east for ever"):
+        recover(database, tmp_path, root, with_inputs(region="west"))
+    with pytest.raises(Corrupt):
+        recover(database, tmp_path, root, with_inputs(timeServer="10.0.2.99"))
     assert is_empty(database)
     database.close()
 
