@@ -17,9 +17,13 @@ DEPLOYMENT_ID = "/providers/Resurgam.Admin/deployments/default"
 
 NonEmpty = Annotated[Text, Field(min_length=1)]
 Position = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
 
 SignerTrust = Literal["Endorsed", "Named", "FirstUse"]
 """Why recovery believed the signer: the identity's holder endorsed it, the operator named it, or nobody did."""
+
+RestoredSignerTrust = Literal["Remembered", "Endorsed", "Named", "FirstUse"]
+"""As SignerTrust; or the store itself remembered the signer."""
 
 
 @with_config(STRICT)
@@ -69,11 +73,32 @@ class DeploymentUpdate(TypedDict):
     toRelease: str
 
 
+@with_config(STRICT)
+class RootKeyRestoration(TypedDict):
+    """The root key was lost over an intact store, and the keys of sealed values came back from a backup.
+
+    The signer was lost with the root key, so the deployment goes on as a new one, with an epoch and backups of its own.
+    `lostKeys` were added after the backup: what they sealed is destroyed. `checkpointRoot` is the backup's Merkle root.
+    """
+
+    deploymentId: str
+    ancestorDeploymentId: str
+    epoch: str
+    parentEpoch: str
+    manifestSequence: int
+    backupPosition: int
+    checkpointRoot: str
+    signerTrust: RestoredSignerTrust
+    restoredKeys: int
+    lostKeys: int
+
+
 class Deployment(DeploymentCreation):
     """The state of the deployment; earlier recoveries are in its history."""
 
     id: str
     lastRecovery: NotRequired[DeploymentRecovery]
+    lastRootKeyRestoration: NotRequired[RootKeyRestoration]
 
 
 def _recovered(state: State | None, resource: str, payload: DeploymentRecovery) -> State:
@@ -86,6 +111,15 @@ def _recovered(state: State | None, resource: str, payload: DeploymentRecovery) 
     return changed(state, resource, fields)
 
 
+def _root_key_restored(state: State | None, resource: str, payload: RootKeyRestoration) -> State:
+    fields = {
+        "deploymentId": payload["deploymentId"],
+        "epoch": payload["epoch"],
+        "lastRootKeyRestoration": payload,
+    }
+    return changed(state, resource, fields)
+
+
 def _updated(state: State | None, resource: str, payload: DeploymentUpdate) -> State:
     return changed(state, resource, {"release": payload["toRelease"]})
 
@@ -94,12 +128,19 @@ DeploymentCreated = EventType("deployment.created", DeploymentCreation, created)
 DeploymentInputsChanged = EventType("deployment.inputs-changed", ChangedInputs, changed)
 DeploymentRecovered = EventType("deployment.recovered", DeploymentRecovery, _recovered)
 DeploymentUpdated = EventType("deployment.updated", DeploymentUpdate, _updated)
+DeploymentRootKeyRestored = EventType("deployment.root-key-restored", RootKeyRestoration, _root_key_restored)
 
 DEPLOYMENT = Kind[Deployment](
     "deployment",
     "deployment",
     "deployment",
-    (DeploymentCreated, DeploymentInputsChanged, DeploymentRecovered, DeploymentUpdated),
+    (
+        DeploymentCreated,
+        DeploymentInputsChanged,
+        DeploymentRecovered,
+        DeploymentUpdated,
+        DeploymentRootKeyRestored,
+    ),
 )
 
 
@@ -146,6 +187,23 @@ class RecordRecovery(DeploymentCommand):
     to_release: NonEmpty
 
 
+class RecordRootKeyRestoration(DeploymentCommand):
+    """Record that the root key was lost and restored; the fields are those of DeploymentRootKeyRestored."""
+
+    action: ClassVar[str] = "Resurgam.Admin/deployments/restoreRootKey/action"
+
+    deployment_id: Guid
+    ancestor_deployment_id: Guid
+    epoch: NonEmpty
+    parent_epoch: NonEmpty
+    manifest_sequence: Position
+    backup_position: Position
+    checkpoint_root: NonEmpty
+    signer_trust: RestoredSignerTrust
+    restored_keys: Count
+    lost_keys: Count
+
+
 class RecordUpdate(DeploymentCommand):
     """Record that this log goes on under another release."""
 
@@ -178,13 +236,7 @@ def change_deployment_inputs(
 
 def record_recovery(world: World, now: str, prepared: Prepared, command: RecordRecovery) -> list[Event]:
     """The epoch is a new one, and no more was recovered than was backed up."""
-    deployment = _need(world)
-    if command.epoch in (command.parent_epoch, deployment["epoch"]):
-        raise Refused(
-            f"epoch {command.epoch} is the deployment's already: a recovery begins a new one",
-            rule="epoch-is-new",
-            resource=DEPLOYMENT_ID,
-        )
+    _check_epoch_is_new(world, command.epoch, command.parent_epoch)
     if command.recovered_position > command.backup_position:
         raise Refused(
             f"position {command.recovered_position} is not in a backup that ends at {command.backup_position}: "
@@ -193,6 +245,14 @@ def record_recovery(world: World, now: str, prepared: Prepared, command: RecordR
             resource=DEPLOYMENT_ID,
         )
     return [DeploymentRecovered(DEPLOYMENT_ID, given(DeploymentRecovery, command))]
+
+
+def record_root_key_restoration(
+    world: World, now: str, prepared: Prepared, command: RecordRootKeyRestoration
+) -> list[Event]:
+    """The epoch is a new one."""
+    _check_epoch_is_new(world, command.epoch, command.parent_epoch)
+    return [DeploymentRootKeyRestored(DEPLOYMENT_ID, given(RootKeyRestoration, command))]
 
 
 def record_update(world: World, now: str, prepared: Prepared, command: RecordUpdate) -> list[Event]:
@@ -204,6 +264,15 @@ def record_update(world: World, now: str, prepared: Prepared, command: RecordUpd
     return [DeploymentUpdated(DEPLOYMENT_ID, update)]
 
 
+def _check_epoch_is_new(world: World, epoch: str, parent_epoch: str) -> None:
+    if epoch in (parent_epoch, _need(world)["epoch"]):
+        raise Refused(
+            f"epoch {epoch} is the deployment's already: a recovery begins a new one",
+            rule="epoch-is-new",
+            resource=DEPLOYMENT_ID,
+        )
+
+
 def _need(world: World) -> Deployment:
     return DEPLOYMENT.need(world, DEPLOYMENT_ID, rule="deployment-exists", advice="create it with init")
 
@@ -213,5 +282,6 @@ DECISIONS = {
     ChangeDeploymentInputs: change_deployment_inputs,
     RecordRecovery: record_recovery,
     RecordUpdate: record_update,
+    RecordRootKeyRestoration: record_root_key_restoration,
 }
 KINDS = (DEPLOYMENT,)

@@ -101,6 +101,12 @@ def forget_segment_keys(session: Session, sha256s: Iterable[str]) -> None:
     local_fact.delete(session, (SEGMENT_KEY + sha256 for sha256 in sha256s))
 
 
+def forget_backups(session: Session) -> None:
+    """Forget the chain of a signer that is lost: its manifests, its endorsements, and the file keys of its segments."""
+    for prefix in (LAST_MANIFEST, ENDORSEMENT, SEGMENT_KEY):
+        local_fact.delete(session, local_fact.with_prefix(session, prefix))
+
+
 def put_endorsement(session: Session, endorsement: EndorsementEntry) -> None:
     """Keep an endorsement of our signer; it stands in every manifest from now on."""
     local_fact.put(session, ENDORSEMENT + endorsement.fingerprint, endorsement.mac.encode())

@@ -10,12 +10,11 @@ from domain.backup_recipient import recipients
 from domain.errors import Usage
 from infra.backup import endorsement, memory
 from infra.backup.age import fingerprint, format_identity, generate_identity, parse_recipient, read_identity_file
-from infra.cli import deployment, file, key_rotation, output, repository, settings
+from infra.cli import deployment, file, key_restoration, key_rotation, output, repository, settings
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.log import head, wrapping
 
 app = group("Make and inspect keys.")
-app.registered_commands += key_rotation.app.registered_commands
 
 
 @app.command(epilog=example("resurgam key generate --output identity.txt"))
@@ -136,3 +135,6 @@ def endorse(
     assert named is not None
     entries = [endorsement.to_text(endorsement.endorse(one, named)) for one in read_identity_file(identity)]
     output.write_json({"endorsements": entries}) if as_json else output.write_text("\n".join(entries))
+
+
+app.registered_commands += key_rotation.app.registered_commands + key_restoration.app.registered_commands

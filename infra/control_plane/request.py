@@ -24,7 +24,7 @@ LINE_BYTES_MAX = 4 * 1024 * 1024
 DEPTH_MAX = 64
 """How deep arguments may be nested; the canonical encoder goes to 254."""
 
-SYSTEM_COMMANDS = frozenset({"CreateDeployment", "RecordRecovery", "RecordUpdate"})
+SYSTEM_COMMANDS = frozenset({"CreateDeployment", "RecordRecovery", "RecordRootKeyRestoration", "RecordUpdate"})
 """Recorded by `init`, `recover` and `update` alone, which do what these commands only state."""
 
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]

@@ -1,6 +1,6 @@
 """The keyring: the data keys of sealed values, wrapped by the root key; shredding one destroys its value."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from domain.errors import Corrupt, NotFound
@@ -69,6 +69,24 @@ def rewrap(session: Session, old: RootKey, new: RootKey) -> int:
         rows = [(new.id, new.wrap(key_id, old.unwrap(key_id, wrapped)), key_id) for key_id, wrapped in page]
         session.apply([Update("keyring", ("root_key_id", "wrapped"), ("key_id",), (), rows)])
         count += len(rows)
+    return count
+
+
+def replace_wrapped(
+    session: Session, root_key_id: str, wrapped: Callable[[str], bytes | None], destroyed_at: int
+) -> int:
+    """Set what wraps each live key, by its id; None destroys it as of a position. Returns how many still live."""
+    count = 0
+    for page in _live_pages(session):
+        found = [(key_id, wrapped(key_id)) for key_id, _ in page]
+        live = [(root_key_id, value, key_id) for key_id, value in found if value is not None]
+        session.apply(
+            [
+                Update("keyring", ("root_key_id", "wrapped"), ("key_id",), (), live),
+                shredding([(key_id, destroyed_at) for key_id, value in found if value is None]),
+            ]
+        )
+        count += len(live)
     return count
 
 

@@ -115,6 +115,13 @@ class FileRootKey(HeldRootKey):
         return cls(key)
 
     @classmethod
+    def take(cls, path: Path) -> Self:
+        """Return the root key of a file, made now if there is none; an interruption's empty file never held one."""
+        if path.is_file() and path.stat().st_size == 0:
+            path.unlink()
+        return cls.load(path) if path.exists() else cls.create(path)
+
+    @classmethod
     def load(cls, path: Path) -> Self:
         """Read the root key.
 

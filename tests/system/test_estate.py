@@ -28,7 +28,12 @@ ROOT = Path(__file__).parents[2]
 ROLES = Path(os.environ.get("RESURGAM_DATA", ROOT.parent / "shared" / "data")) / "azure-built-in-roles.json"
 RECIPIENT = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 
-NOT_AN_ESTATES = {"backup-recipient.retired", "deployment.recovered", "deployment.updated"}
+NOT_AN_ESTATES = {
+    "backup-recipient.retired",
+    "deployment.recovered",
+    "deployment.root-key-restored",
+    "deployment.updated",
+}
 """What only backups, recoveries and updates record."""
 
 
