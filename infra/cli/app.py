@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "Recover a backup into a scratch store, compare it with what was backed up, and throw it away.",
     ),
     "backup prune": ("backup_prune", "Mark the backups that are no longer wanted, and delete what was marked before."),
+    "backup shred-report": ("backup_shred_report", "Show where copies of destroyed keys can still be, and until when."),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
     "release": ("release", "Show this release and what it accepts."),
 }

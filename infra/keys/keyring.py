@@ -151,6 +151,21 @@ def holds_destroyed(session: Session, after: int, until: int) -> bool:
     return bool(session.execute(sql, (until, after, until)))
 
 
+def destroyed_keys(session: Session) -> Iterator[WrappedKey]:
+    """Yield the destroyed keys in the order in which they were destroyed."""
+    rows = session.stream(
+        f"SELECT {', '.join(COLUMNS)} FROM keyring WHERE shredded_at > 0 ORDER BY shredded_at, key_id"
+    )
+    for row in rows:
+        yield WrappedKey(row[0], row[1], bytes(row[2]), row[3], row[4])
+
+
+def count_destroyed(session: Session, after: int) -> int:
+    """Return how many keys were destroyed after a position."""
+    [(found,)] = session.execute("SELECT count(*) FROM keyring WHERE shredded_at > ?", (after,))
+    return int(found)
+
+
 def _changed(columns: str) -> str:
     # Two ranges of two indexes, and no key twice; the plus keeps the second part from using the first one's index.
     return (
