@@ -1,6 +1,6 @@
 """The deployment: one installed control plane, its inputs, its release, and what it was recovered or forked from."""
 
-from typing import Annotated, ClassVar, NotRequired
+from typing import Annotated, ClassVar, Literal, NotRequired
 
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
@@ -18,6 +18,10 @@ DEPLOYMENT_ID = "/providers/Resurgam.Admin/deployments/default"
 
 NonEmpty = Annotated[Text, Field(min_length=1)]
 Position = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+
+RestoredSignerTrust = Literal["Remembered", "Endorsed", "Named", "FirstUse"]
+"""As SignerTrust; or the store itself remembered the signer."""
 
 
 @with_config(STRICT)
@@ -88,12 +92,33 @@ class DeploymentUpdate(TypedDict):
     toRelease: str
 
 
+@with_config(STRICT)
+class RootKeyRestoration(TypedDict):
+    """The root key was lost over an intact store, and the keys of sealed values came back from a backup.
+
+    The signer was lost with the root key, so the deployment goes on as a new one, with an epoch and backups of its own.
+    `lostKeys` were added after the backup: what they sealed is destroyed. `checkpointRoot` is the backup's Merkle root.
+    """
+
+    deploymentId: str
+    ancestorDeploymentId: str
+    epoch: str
+    parentEpoch: str
+    manifestSequence: int
+    backupPosition: int
+    checkpointRoot: str
+    signerTrust: RestoredSignerTrust
+    restoredKeys: int
+    lostKeys: int
+
+
 class Deployment(DeploymentCreation):
     """The state of the deployment; earlier recoveries and forks are in its history."""
 
     id: str
     lastRecovery: NotRequired[DeploymentRecovery]
     lastFork: NotRequired[DeploymentFork]
+    lastRootKeyRestoration: NotRequired[RootKeyRestoration]
 
 
 def _recovered(state: State | None, resource: str, payload: DeploymentRecovery) -> State:
@@ -111,6 +136,15 @@ def _forked(state: State | None, resource: str, payload: DeploymentFork) -> Stat
     return changed(state, resource, fields)
 
 
+def _root_key_restored(state: State | None, resource: str, payload: RootKeyRestoration) -> State:
+    fields = {
+        "deploymentId": payload["deploymentId"],
+        "epoch": payload["epoch"],
+        "lastRootKeyRestoration": payload,
+    }
+    return changed(state, resource, fields)
+
+
 def _updated(state: State | None, resource: str, payload: DeploymentUpdate) -> State:
     return changed(state, resource, {"release": payload["toRelease"]})
 
@@ -120,12 +154,20 @@ DeploymentInputsChanged = EventType("deployment.inputs-changed", ChangedInputs, 
 DeploymentRecovered = EventType("deployment.recovered", DeploymentRecovery, _recovered)
 DeploymentForked = EventType("deployment.forked", DeploymentFork, _forked)
 DeploymentUpdated = EventType("deployment.updated", DeploymentUpdate, _updated)
+DeploymentRootKeyRestored = EventType("deployment.root-key-restored", RootKeyRestoration, _root_key_restored)
 
 DEPLOYMENT = Kind[Deployment](
     "deployment",
     "deployment",
     "deployment",
-    (DeploymentCreated, DeploymentInputsChanged, DeploymentRecovered, DeploymentForked, DeploymentUpdated),
+    (
+        DeploymentCreated,
+        DeploymentInputsChanged,
+        DeploymentRecovered,
+        DeploymentForked,
+        DeploymentUpdated,
+        DeploymentRootKeyRestored,
+    ),
 )
 
 
@@ -190,6 +232,23 @@ class RecordFork(DeploymentCommand):
     agreed_position: Annotated[int, Field(ge=0)]
 
 
+class RecordRootKeyRestoration(DeploymentCommand):
+    """Record that the root key was lost and restored; the fields are those of DeploymentRootKeyRestored."""
+
+    action: ClassVar[str] = "Resurgam.Admin/deployments/restoreRootKey/action"
+
+    deployment_id: Guid
+    ancestor_deployment_id: Guid
+    epoch: NonEmpty
+    parent_epoch: NonEmpty
+    manifest_sequence: Position
+    backup_position: Position
+    checkpoint_root: NonEmpty
+    signer_trust: RestoredSignerTrust
+    restored_keys: Count
+    lost_keys: Count
+
+
 class RecordUpdate(DeploymentCommand):
     """Record that this log goes on under another release."""
 
@@ -252,6 +311,14 @@ def record_fork(world: World, now: str, prepared: Prepared, command: RecordFork)
     return [DeploymentForked(DEPLOYMENT_ID, given(DeploymentFork, command))]
 
 
+def record_root_key_restoration(
+    world: World, now: str, prepared: Prepared, command: RecordRootKeyRestoration
+) -> list[Event]:
+    """The epoch is a new one."""
+    _check_epoch(world, command)
+    return [DeploymentRootKeyRestored(DEPLOYMENT_ID, given(RootKeyRestoration, command))]
+
+
 def record_update(world: World, now: str, prepared: Prepared, command: RecordUpdate) -> list[Event]:
     """The same release changes nothing."""
     deployment = _need(world)
@@ -261,7 +328,7 @@ def record_update(world: World, now: str, prepared: Prepared, command: RecordUpd
     return [DeploymentUpdated(DEPLOYMENT_ID, update)]
 
 
-def _check_epoch(world: World, command: RecordRecovery | RecordFork) -> None:
+def _check_epoch(world: World, command: RecordRecovery | RecordFork | RecordRootKeyRestoration) -> None:
     if command.epoch in (command.parent_epoch, _need(world)["epoch"]):
         raise Refused(
             f"epoch {command.epoch} is the deployment's already: begin a new one",
@@ -280,5 +347,6 @@ DECISIONS = {
     RecordRecovery: record_recovery,
     RecordFork: record_fork,
     RecordUpdate: record_update,
+    RecordRootKeyRestoration: record_root_key_restoration,
 }
 KINDS = (DEPLOYMENT,)

@@ -32,7 +32,8 @@ class Present:
 class Use:
     """An object that manifests name. All of them lie in `first` to `last`, and they follow one another in the chain.
 
-    A manifest takes an object over from the one before it, and what it leaves out no later one names again.
+    A manifest takes an object over from the one before it, and what it leaves out no later one names again. `covers`
+    are the positions (after, until] of a keyring file.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Use:
     is_there: bool
     first: int
     last: int
+    covers: tuple[int, int] | None = None
 
     def is_by(self, sequences: Sequence[int]) -> bool:
         """Whether one of these manifests, in order, is among those that may name it."""
@@ -166,7 +168,8 @@ class _Uses:
             use = self.by_sha256.get(entry.sha256)
             if use is None:
                 name = entry.name(self._deployment)
-                use = Use(name, entry.size_bytes, self._is_there(name), sequence, sequence)
+                covers = (entry.after, entry.until) if isinstance(entry, KeyringEntry) else None
+                use = Use(name, entry.size_bytes, self._is_there(name), sequence, sequence, covers)
                 self.by_sha256[entry.sha256] = use
             use.last = sequence
             may_be_missing = isinstance(entry, KeyringEntry) and entry.sequence < self.missable_keyrings

@@ -69,6 +69,7 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
         "backup_kit",
         "Print what a bare machine needs to recover: places, fingerprints, steps, no secrets.",
     ),
+    "backup shred-report": ("backup_shred_report", "Show where copies of destroyed keys can still be, and until when."),
     "recover": ("recover", "Recover a deployment from nothing but a repository and an identity."),
     "fork": ("fork", "Go on with a log that no longer agrees with its own backups, as a new deployment."),
     "release": ("release", "Show this release and what it accepts."),

@@ -77,8 +77,7 @@ def prune(
         prune_grace=grace,
         keyring_grace=keyring_grace,
     )
-    waits = _grace(chosen.prune_grace, "--grace")
-    keyrings_wait = _grace(chosen.keyring_grace, "--keyring-grace")
+    waits, keyrings_wait = graces(chosen)
     target = repository.opened(chosen)
     with storage.unlocked(chosen) as (database, root_key), progress.shown(as_json=as_json) as heard:
         outcome = pruning.prune(
@@ -108,6 +107,11 @@ def prune(
 
 def _policy(chosen: Settings) -> Policy:
     return Policy(chosen.keep_days, chosen.keep_last, chosen.keep_daily, chosen.keep_weekly, chosen.keep_monthly)
+
+
+def graces(chosen: Settings) -> tuple[timedelta, timedelta]:
+    """Return how long what is marked stays, and how long a keyring that was replaced."""
+    return _grace(chosen.prune_grace, "--grace"), _grace(chosen.keyring_grace, "--keyring-grace")
 
 
 def _grace(text: str, option: str) -> timedelta:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import itemgetter
 
-from domain.deployment import DeploymentRecovered
+from domain.deployment import DeploymentRecovered, DeploymentRootKeyRestored
 from domain.errors import Corrupt
 from domain.resource_id import fold
 from domain.sealed_value import SEALED_MARK, key_ids
@@ -113,7 +113,7 @@ class _Verification:
         if step.after.sequence != derived.originator_version:
             raise Corrupt(f"position {position}: {resource} has sequence {derived.originator_version} out of turn")
         self._newest.put(step.after)
-        if event.type == DeploymentRecovered.name:
+        if event.type in (DeploymentRecovered.name, DeploymentRootKeyRestored.name):
             self._recoveries.add(position)
         self._check_version(position, step)
         self._check_links(position, step)
@@ -179,7 +179,8 @@ class _Verification:
             for key in key_ids(version.state)
         }
         for key, resource in needed.items():
-            # A recovery to an earlier moment brings back states whose values had been destroyed since, and says so.
+            # A recovery to an earlier moment brings back states whose values had been destroyed since, and says so; so
+            # does a restoration of the root key, of values that no backup had.
             if key not in live and shredded.get(key, keyring.LIVE) not in self._recoveries:
                 raise Corrupt(f"the keyring lacks the key {key} of {resource}: recover it from a backup")
         if unneeded := live - needed.keys():

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from domain.deployment import RecordRecovery
 from domain.deployment_inputs import DeploymentInputs
-from domain.errors import Refused, Usage
+from domain.errors import Refused
 from domain.release import RELEASE, gate
 from infra.backup import (
     answers,
@@ -148,7 +148,7 @@ def recover(
     planned = plan(repository, identities, wish, now())
     with database.write() as session:
         _empty_tables(session)
-        root_key = _root_key(root_key_file)
+        root_key = FileRootKey.take(root_key_file)  # before anything is visible
         proven = _proven(session, repository, planned, _opener_of(identities), wish, progress)
         rebuild.put_keys(session, proven.rebuilt, proven.keys, root_key)
         store.analyze(session)
@@ -236,21 +236,6 @@ def _empty_tables(session: Session) -> None:
         store.check_empty(head.read(session, lock=True))
         store.drop(session)
     store.create(session, with_indexes=False)
-
-
-def _root_key(path: Path) -> RootKey:
-    """Make the new deployment's root key before anything is visible, or take the one of an interrupted recovery.
-
-    An interruption may leave an empty file, which never held a key.
-    """
-    if path.is_file() and path.stat().st_size == 0:
-        path.unlink()
-    if not path.exists():
-        return FileRootKey.create(path)
-    try:
-        return FileRootKey.load(path)
-    except Usage as error:
-        raise Usage(f"{error}; or, if an interrupted recovery left this file, remove it and run again") from error
 
 
 def _rebuilt(

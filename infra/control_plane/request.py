@@ -24,8 +24,10 @@ LINE_BYTES_MAX = 4 * 1024 * 1024
 DEPTH_MAX = 64
 """How deep arguments may be nested; the canonical encoder goes to 254."""
 
-SYSTEM_COMMANDS = frozenset({"CreateDeployment", "RecordFork", "RecordRecovery", "RecordUpdate", "RestoreResources"})
-"""Recorded by `init`, `fork`, `recover` and `update` alone, which do what these commands only state."""
+SYSTEM_COMMANDS = frozenset(
+    {"CreateDeployment", "RecordFork", "RecordRecovery", "RecordRootKeyRestoration", "RecordUpdate", "RestoreResources"}
+)
+"""Recorded by `init`, `fork`, `recover`, `key restore-root` and `update` alone, which do what these only state."""
 
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -86,7 +88,10 @@ def parse(line: bytes) -> Request:
         raise Usage("the arguments hold something in the form of a sealed value: only Resurgam makes those")
     model = COMMANDS.get(envelope.command)
     if envelope.command in SYSTEM_COMMANDS:
-        raise Usage(f"{envelope.command} is recorded by Resurgam itself, with `init`, `fork`, `recover` and `update`")
+        raise Usage(
+            f"{envelope.command} is recorded by Resurgam itself, "
+            "with `init`, `fork`, `recover`, `key restore-root` and `update`"
+        )
     if model is None:
         raise Usage(f"unknown command {envelope.command!r}: `resurgam record --schema` lists the commands")
     return Request(

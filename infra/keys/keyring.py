@@ -1,6 +1,6 @@
 """The keyring: the data keys of sealed values, wrapped by the root key; shredding one destroys its value."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from domain.errors import Corrupt, NotFound
@@ -72,6 +72,24 @@ def rewrap(session: Session, old: RootKey, new: RootKey) -> int:
     return count
 
 
+def replace_wrapped(
+    session: Session, root_key_id: str, wrapped: Callable[[str], bytes | None], destroyed_at: int
+) -> int:
+    """Set what wraps each live key, by its id; None destroys it as of a position. Returns how many still live."""
+    count = 0
+    for page in _live_pages(session):
+        found = [(key_id, wrapped(key_id)) for key_id, _ in page]
+        live = [(root_key_id, value, key_id) for key_id, value in found if value is not None]
+        session.apply(
+            [
+                Update("keyring", ("root_key_id", "wrapped"), ("key_id",), (), live),
+                shredding([(key_id, destroyed_at) for key_id, value in found if value is None]),
+            ]
+        )
+        count += len(live)
+    return count
+
+
 def check_all(session: Session, root_key: RootKey) -> int:
     """Unwrap every live key; returns how many there are. WrongKey, naming it, if one does not open."""
     count = 0
@@ -131,6 +149,21 @@ def holds_destroyed(session: Session, after: int, until: int) -> bool:
     """Whether a key that was added at a position in (after, until], and lived at `until`, was shredded since."""
     sql = "SELECT 1 FROM keyring WHERE shredded_at > ? AND +added_at > ? AND +added_at <= ? LIMIT 1"
     return bool(session.execute(sql, (until, after, until)))
+
+
+def destroyed_keys(session: Session) -> Iterator[WrappedKey]:
+    """Yield the destroyed keys in the order in which they were destroyed."""
+    rows = session.stream(
+        f"SELECT {', '.join(COLUMNS)} FROM keyring WHERE shredded_at > 0 ORDER BY shredded_at, key_id"
+    )
+    for row in rows:
+        yield WrappedKey(row[0], row[1], bytes(row[2]), row[3], row[4])
+
+
+def count_destroyed(session: Session, after: int) -> int:
+    """Return how many keys were destroyed after a position."""
+    [(found,)] = session.execute("SELECT count(*) FROM keyring WHERE shredded_at > ?", (after,))
+    return int(found)
 
 
 def _changed(columns: str) -> str:

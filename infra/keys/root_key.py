@@ -116,6 +116,18 @@ class FileRootKey(HeldRootKey):
         return cls(key)
 
     @classmethod
+    def take(cls, path: Path) -> Self:
+        """Return the root key of a file, made now if there is none; an interruption's empty file never held one."""
+        if path.is_file() and path.stat().st_size == 0:
+            path.unlink()
+        if not path.exists():
+            return cls.create(path)
+        try:
+            return cls.load(path)
+        except Usage as error:
+            raise Usage(f"{error}; or, if an interrupted recovery left this file, remove it and run again") from error
+
+    @classmethod
     def load(cls, path: Path) -> Self:
         """Read the root key.
 

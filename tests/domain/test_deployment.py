@@ -11,6 +11,7 @@ from domain.deployment import (
     CreateDeployment,
     RecordFork,
     RecordRecovery,
+    RecordRootKeyRestoration,
     RecordUpdate,
 )
 from domain.deployment_inputs import DeploymentInputs
@@ -255,6 +256,38 @@ def test_no_more_is_recovered_than_was_backed_up() -> None:
     created().given(recovery(recovered_position=1))
 
 
+def restoration(**changed: Any) -> RecordRootKeyRestoration:
+    given = {
+        "deployment_id": APP,
+        "ancestor_deployment_id": OPERATOR,
+        "epoch": "epoch-2",
+        "parent_epoch": "epoch-1",
+        "manifest_sequence": 3,
+        "backup_position": 900,
+        "checkpoint_root": "cm9vdA==",
+        "signer_trust": "Remembered",
+        "restored_keys": 7,
+        "lost_keys": 0,
+    }
+    return RecordRootKeyRestoration.model_validate({**given, **changed})
+
+
+def test_a_restored_root_key_makes_a_new_deployment_of_the_same_release() -> None:
+    plane = created()
+    (event,) = plane.when(restoration())
+    assert event.type == "deployment.root-key-restored"
+    state = plane.state(DEPLOYMENT_ID)
+    assert (state["deploymentId"], state["epoch"], state["release"]) == (APP, "epoch-2", "1.0")
+    assert state["lastRootKeyRestoration"] == event.payload
+    assert (event.payload["restoredKeys"], event.payload["lostKeys"]) == (7, 0)
+
+
+def test_a_restored_root_key_begins_a_new_epoch() -> None:
+    plane = created()
+    plane.refuses(restoration(epoch="epoch-1"), "epoch-is-new")
+    plane.refuses(restoration(epoch="epoch-0", parent_epoch="epoch-0"), "epoch-is-new")
+
+
 def test_an_update_changes_the_release() -> None:
     plane = created()
     (event,) = plane.when(RecordUpdate(to_release="1.1"))
@@ -265,7 +298,7 @@ def test_an_update_changes_the_release() -> None:
 
 def test_nothing_happens_to_a_deployment_that_was_never_created() -> None:
     plane = ControlPlane()
-    for command in (change(inputs()), recovery(), RecordUpdate(to_release="1.1")):
+    for command in (change(inputs()), recovery(), restoration(), RecordUpdate(to_release="1.1")):
         plane.refuses(command, "deployment-exists")
 
 

@@ -33,6 +33,7 @@ NOT_AN_ESTATES = {
     "backup-recipient.retired",
     "deployment.forked",
     "deployment.recovered",
+    "deployment.root-key-restored",
     "deployment.updated",
     *RESTORATIONS,
 }

@@ -9,7 +9,7 @@ import pytest
 from domain.errors import Unavailable
 from domain.instant import plus_days
 from infra.backup.stores.directory import DirectoryStore
-from infra.cli import backup_prune, backup_run
+from infra.cli import backup_prune, backup_run, backup_shred_report
 from infra.control_plane.clock import host_clock
 from tests.infra.cli.command_line import CommandLine, user, user_id
 
@@ -22,7 +22,7 @@ def set_day(monkeypatch: pytest.MonkeyPatch) -> SetDay:
     """Sets how many days ahead of the truth the host's clock is."""
 
     def set_clock(day: int) -> None:
-        for module in (backup_run, backup_prune):
+        for module in (backup_run, backup_prune, backup_shred_report):
             monkeypatch.setattr(module, "host_clock", lambda: plus_days(host_clock(), day))
 
     return set_clock
@@ -139,3 +139,22 @@ def test_a_writer_that_may_not_delete_lists_what_is_to_be_deleted(
     assert f"{len(marked)} objects were not deleted, the first because: cannot delete" in listed.err
     shown = aged.done(*(part for part in PRUNE if part != "--json"), "--keep-days", "2")
     assert f"not deleted: {marked[0]}: cannot delete {marked[0]}: Permission denied" in shown.out
+
+
+def test_the_shred_report_says_where_copies_are_and_when_nothing_is_left(aged: CommandLine, set_day: SetDay) -> None:
+    report = ("backup", "shred-report", "--repository", "backups")
+    assert aged.done(*report).out.startswith("nothing left: ")
+    aged.record({"command": "DeleteUser", "arguments": {"objectId": user_id(1)}})
+    before = aged.done(*report, "--json").json
+    assert (before["nothingLeft"], before["until"], before["recoverableKeys"]) == (False, None, 1)
+    assert user_id(1) in before["keys"][0]["resource"]
+    assert "make one, which begins a new keyring" in aged.done(*report).out
+    aged.done("backup", "run", "--repository", "backups")
+    assert "until a prune after" in aged.done(*report).out.splitlines()[0]
+    aged.done(*PRUNE, "--keep-days", "60")
+    back_up(aged, set_day, 20)
+    aged.done(*PRUNE, "--keep-days", "60")
+    assert "until the root key is rotated" in aged.done(*report).out.splitlines()[0]
+    aged.done("key", "rotate-root")
+    assert aged.done(*report, "--json").json["nothingLeft"]
+    assert aged.done(*report).out.startswith("nothing left: ")

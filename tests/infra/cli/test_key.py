@@ -12,7 +12,8 @@ from infra.backup.age import fingerprint, read_identity_file
 from infra.cli import backup_status, key_check
 from infra.control_plane.clock import host_clock
 from infra.keys.root_key_change import RootKeyChange
-from tests.infra.cli.command_line import CommandLine, request, user
+from tests.infra.cli.command_line import CommandLine, request, user, user_id
+from tests.infra.control_plane.installation import PASSWORD
 
 STATUS = ("backup", "status", "--repository", "none")
 """Without a repository the store still says what it knows."""
@@ -175,3 +176,35 @@ def test_the_status_says_when_the_root_key_is_to_be_rotated(
     assert installed.record(user(1)).code == 0, "a store that does not say checks nothing"
     installed.done("key", "rotate-root")
     assert installed(*STATUS, "--json").json["rootKey"]["rotationDue"] is True, "the clock is still ahead"
+
+
+def test_a_lost_root_key_is_restored_from_a_backup(installed_anywhere: CommandLine) -> None:
+    cli = installed_anywhere
+    recipient = cli.done("key", "generate", "--output", "identity").out.strip()
+    cli.record(request("AddBackupRecipient", name="safe", recipient=recipient), user(1))
+    cli.done("backup", "run", "--repository", "backups")
+    cli.record(user(2))
+    restore = ("key", "restore-root", "backups", "--identity", "identity", "--json")
+    assert cli(*restore).error["rule"] == "no-value-is-lost", "told first, whichever root key there is"
+    assert cli(*restore, "--accept-loss").error["rule"] == "root-key-is-lost"
+    Path("resurgam.root-key").unlink()
+    refused = cli(*restore)
+    assert (refused.code, refused.error["rule"]) == (3, "no-value-is-lost")
+    assert f"{user_id(2)} (password-hash)" in refused.error["message"]
+    answer = cli.done(*restore, "--accept-loss").json
+    assert (answer["lostKeys"], answer["lost"][0]["purpose"]) == (1, "password-hash")
+    assert answer["signerTrust"] == "Remembered"
+    shown = cli.done("key", "inspect", "--json").json
+    assert (shown["deployment"], shown["rootKey"]) == (answer["deployment"], answer["rootKey"])
+    assert cli.record(user(3)).code == 0
+    cli.done("authenticate", "user-1@region.example", stdin=PASSWORD.encode())
+    assert cli("authenticate", "user-2@region.example", stdin=PASSWORD.encode()).code != 0
+    cli.done("backup", "run", "--repository", "backups")
+    cli.done("log", "verify")
+
+
+def test_a_restoration_that_cannot_begin_says_why(installed: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert installed("key", "restore-root", "backups").code == 2
+    monkeypatch.setenv("RESURGAM_ROOT_KEY", "canary")
+    refused = installed("key", "restore-root", "backups", "--identity", "identity")
+    assert (refused.code, "unset it" in refused.err, "canary" in refused.err) == (2, True, False)
