@@ -46,6 +46,11 @@ COMMANDS: Mapping[str, tuple[str | None, str]] = {
     ),
     "key join": ("key_escrow", "Join the shares of custodians to the identity again, and print its recipient."),
     "key check": ("key_check", "Prove that an identity still opens the newest backup, also without the network."),
+    "key rotate-root": ("key_rotation", "Wrap everything by a new root key, and destroy the old one."),
+    "key restore-root": (
+        "key_restoration",
+        "Bring a store back whose root key is lost, with the keys of its newest backup.",
+    ),
     "backup": (None, "Make, watch, list, verify, drill and prune backups."),
     "backup doctor": ("backup_doctor", "Try whether a place keeps what backups need, and say what it cannot promise."),
     "backup run": ("backup_run", "Back up whatever is new, read it back, and state it in a signed manifest."),

@@ -18,7 +18,7 @@ from infra.backup.age import (
     is_pfx,
     parse_recipient,
 )
-from infra.cli import deployment, file, identity_file, key_restoration, key_rotation, output, repository, settings
+from infra.cli import deployment, file, identity_file, output, repository, settings
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.log import head, wrapping
 
@@ -179,6 +179,3 @@ def endorse(
     assert named is not None
     entries = [endorsement.to_text(endorsement.endorse(one, named)) for one in identity_file.read(identity)]
     output.write_json({"endorsements": entries}) if as_json else output.write_text("\n".join(entries))
-
-
-app.registered_commands += key_rotation.app.registered_commands + key_restoration.app.registered_commands
