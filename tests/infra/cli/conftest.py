@@ -1,5 +1,6 @@
 """A command line in an empty folder, and one with a deployment."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from infra.cli.settings import Settings
 from tests.infra.cli.command_line import CommandLine
 from tests.infra.cli.estate import build
+from tests.infra.cli.watching import Watching, close
 
 
 @pytest.fixture
@@ -47,3 +49,20 @@ def estate_anywhere(installed_anywhere: CommandLine) -> CommandLine:
     """A command line with a small estate, on each engine in turn."""
     build(installed_anywhere)
     return installed_anywhere
+
+
+@pytest.fixture
+def watch(cli: CommandLine) -> Iterator[Callable[..., Watching]]:
+    """Start watches, all of which have ended after the test."""
+    started: list[Watching] = []
+
+    def start(*arguments: str) -> Watching:
+        started.append(Watching(*arguments, folder=cli.folder))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+        close(one.process)

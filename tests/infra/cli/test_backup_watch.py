@@ -1,13 +1,10 @@
 """`backup watch` as a process of its own: it ships, verifies, goes on through failures, and ends when it is told to."""
 
-import json
 import shutil
 import signal
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, Queue
 from time import monotonic, sleep
 from typing import Any
 
@@ -30,57 +27,9 @@ from infra.log import event_table
 from infra.log.record import decode_record
 from tests.backup_estate import Estate, estate, lived_in
 from tests.infra.cli.command_line import ROOT, CommandLine, process, request, user
+from tests.infra.cli.watching import PATIENCE_S, Watching, close
 from tests.infra.control_plane.installation import ACTOR, user_request
 from tests.infra.control_plane.installation import request as plane_request
-
-PATIENCE_S = 60
-"""No test waits so long unless something is broken."""
-
-
-class Watching:
-    """A `backup watch` that runs, and the events that it tells."""
-
-    def __init__(self, *arguments: str, folder: Path) -> None:
-        flags = ("--repository", "backups", "--every", "1s", "--json")
-        self.process = process("backup", "watch", *flags, *arguments, folder=folder)
-        self.events: list[dict[str, Any]] = []
-        self._lines: Queue[dict[str, Any]] = Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put({**json.loads(line), "heard": monotonic()})
-
-    def until(self, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Listen until it tells of what is waited for."""
-        while True:
-            try:
-                event = self._lines.get(timeout=PATIENCE_S)
-            except Empty:
-                raise AssertionError(f"not told: {self.events}") from None
-            self.events.append(event)
-            if is_it(event):
-                return event
-
-    def until_shipped(self, position: int = 0) -> dict[str, Any]:
-        return self.until(lambda event: event["event"] == "shipped" and event["position"] >= position)
-
-    def until_told(self, name: str) -> dict[str, Any]:
-        return self.until(lambda event: event["event"] == name)
-
-    def end(self, by: int = signal.SIGTERM) -> int:
-        """End it, and hear what it still had to say."""
-        self.process.send_signal(by)
-        code = self.process.wait(PATIENCE_S)
-        self._reader.join(PATIENCE_S)
-        while not self._lines.empty():
-            self.events.append(self._lines.get())
-        return code
-
-    def told(self) -> list[str]:
-        return [event["event"] for event in self.events]
 
 
 def with_recipient(cli: CommandLine) -> None:
@@ -101,29 +50,6 @@ def verified(backed_up: CommandLine) -> CommandLine:
     """The same when nothing is to be verified for the next hours."""
     backed_up.done("backup", "run", "--verified", "--repository", "backups")
     return backed_up
-
-
-@pytest.fixture
-def watch(cli: CommandLine) -> Iterator[Callable[..., Watching]]:
-    """Start watches, all of which have ended after the test."""
-    started: list[Watching] = []
-
-    def start(*arguments: str) -> Watching:
-        started.append(Watching(*arguments, folder=cli.folder))
-        return started[-1]
-
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-        close(one.process)
-
-
-def close(process: "subprocess.Popen[bytes]") -> None:
-    for stream in (process.stdin, process.stdout, process.stderr):
-        assert stream is not None
-        stream.close()
 
 
 def head_of(cli: CommandLine) -> int:

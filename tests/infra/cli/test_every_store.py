@@ -1,5 +1,6 @@
 """The whole story on each kind of store: backups, the machine is lost, and everything comes back from the store."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from infra.backup.stores.url import open_store
 from tests.infra.cli.command_line import CommandLine, request
 from tests.infra.cli.estate import CANARY, SECOND_CANARY, SECRET, VAULT
+from tests.infra.cli.watching import Watching
 from tests.store_servers import Place
 
 IDENTITY = ("--identity", "identity.txt")
@@ -68,3 +70,28 @@ def test_a_store_that_is_not_there_is_told_without_its_credentials(
     refused = estate("backup", "list", "--repository", "s3://nowhere/a", "--json")
     assert (refused.code, refused.error["class"]) == (8, "Unavailable")
     assert not any(value in refused.err for name, value in s3_server.environment.items() if "ACCESS_KEY" in name)
+
+
+def test_what_is_not_kept_is_marked_and_then_deleted(backed_up: CommandLine, repository_url: str) -> None:
+    store = open_store(repository_url)
+    marked = backed_up.done("backup", "prune", "--keep-last", "1", "--grace", "1s", "--json").json["markedNames"]
+    assert set(marked) <= set(store.list())
+    time.sleep(1.1)
+    backed_up.record(request("SetSecret", vaultId=VAULT, name="database", value=CANARY))
+    backed_up.done("backup", "run")
+    pruned = backed_up.done("backup", "prune", "--keep-last", "1", "--grace", "1s", "--json").json
+    assert pruned["deletedNames"] == marked
+    assert not set(marked) & set(store.list())
+    backed_up.done("backup", "verify", *IDENTITY)
+    backed_up.done("backup", "drill", *IDENTITY, "--trust-first-use")
+
+
+def test_a_watch_ships_and_verifies(backed_up: CommandLine, watch: Callable[..., Watching]) -> None:
+    ran = watch()
+    ran.until_told("verified")
+    backed_up.record(request("SetSecret", vaultId=VAULT, name="database", value=CANARY))
+    position = backed_up.done("get", "group", "--json").json["position"]
+    ran.until_shipped(position)
+    assert ran.end() == 0
+    backed_up.done("backup", "status", "--max-age", "1h")
+    backed_up.done("backup", "verify", *IDENTITY)
