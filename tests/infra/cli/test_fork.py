@@ -17,7 +17,7 @@ import pytest
 from infra.database.url import open_database
 from tests.infra.cli import estate as small
 from tests.infra.cli.command_line import PROGRAM, ROOT, CommandLine, Result, request, user, user_id
-from tests.infra.cli.test_backup_watch import Watching, close
+from tests.infra.cli.watching import Watching, close
 from tests.store_copy import copied
 
 IDENTITY = ("--identity", "identity.txt", "--trust-first-use")
