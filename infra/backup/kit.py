@@ -86,8 +86,8 @@ class Kit:
             Step("Cut the network of the old machines, if any of them may still run."),
             Step(
                 f"Install Resurgam of release {self.release} or the next one, give the repository's credentials in the "
-                f"environment, and put the identity into the file {IDENTITY} (chmod 600). Its fingerprint is one of "
-                "those above.",
+                f"environment, and put the identity into the file {IDENTITY} (chmod 600), or write the name of its own "
+                "file into the commands. Its fingerprint is one of those above.",
                 ["resurgam release", f"resurgam key inspect --identity {IDENTITY}"],
             ),
             Step(
