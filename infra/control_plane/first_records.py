@@ -29,6 +29,7 @@ from infra.log.page import Page
 from infra.log.record import Actor, decode_record
 from infra.state.snapshot import HeadLoader, Snapshot
 from projections.current import Current
+from projections.progress import Progress
 from projections.shown import changes
 
 REASON = "recovery from a backup"
@@ -50,6 +51,7 @@ def record(
     recovery: RecordRecovery,
     inputs: DeploymentInputs | None,
     since: str,
+    progress: Progress,
 ) -> FirstRecords:
     """Record them in the recovery's transaction; Refused if the inputs change what is for ever.
 
@@ -63,7 +65,7 @@ def record(
     after = _inputs(scribe.world)
     issued = list(Snapshot(session, opened.position).of_kind("issued-certificate"))
     rename = reissuing.renaming(before, after)
-    leaves = reissuing.reissue(scribe.world, issued, since, scribe.now, rename, scribe.record)
+    leaves = reissuing.reissue(scribe.world, issued, since, scribe.now, rename, scribe.record, progress)
     scribe.write()
     return FirstRecords(changes(dict(before), dict(after)), leaves)
 

@@ -155,7 +155,7 @@ def recover(
         opened = _open(session, planned, proven.rebuilt, root_key)
         recovery = _record_of(opened, planned, proven.rebuilt)
         since = opened.instant
-        recorded = first_records.record(session, opened, root_key, actor, recovery, wish.inputs, since)
+        recorded = first_records.record(session, opened, root_key, actor, recovery, wish.inputs, since, progress)
         report = replace(proven.report(session, planned, head.read(session)), first_records=recorded)
         keep(session, report)
         return report

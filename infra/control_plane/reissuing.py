@@ -17,6 +17,7 @@ from domain.errors import NotFound, Refused, Usage
 from domain.instant import to_datetime
 from domain.issued_certificate import IssueCertificate, IssuedCertificate, RevokeCertificate
 from domain.resource import Resource, World
+from projections.progress import Progress, silent
 
 TLS = frozenset({"serverAuth", "clientAuth"})
 COMMON_NAME = re.compile(r"(?<=CN=)[^,+\\]+")
@@ -51,11 +52,19 @@ class Leaves:
 
 
 def reissue(
-    world: World, issued: Sequence[Resource], since: str, now: str, rename: Callable[[str], str], record: Record
+    world: World,
+    issued: Sequence[Resource],
+    since: str,
+    now: str,
+    rename: Callable[[str], str],
+    record: Record,
+    progress: Progress = silent,
 ) -> Leaves:
     """Issue anew each certificate that was valid at `since`, the last recovered change, and revoke the old one."""
     reissued, kept = [], []
-    for old in _valid(issued, since):
+    valid = list(_valid(issued, since))
+    for number, old in enumerate(valid, 1):
+        progress("issuing certificates anew", number, len(valid))
         root = active_root(world)
         reason = _kept_because(old, root, now)
         if root is None or reason:

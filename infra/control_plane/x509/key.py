@@ -35,9 +35,12 @@ def to_pkcs8(key: PrivateKey) -> bytes:
 
 
 def from_pkcs8(data: bytes) -> PrivateKey:
-    """Return the key that `to_pkcs8` wrote."""
+    """Return the key that `to_pkcs8` wrote.
+
+    Whether its numbers are primes is not asked again: it was sealed as it was made, and the question takes a second.
+    """
     try:
-        key = load_der_private_key(data, password=None)
+        key = load_der_private_key(data, password=None, unsafe_skip_rsa_key_validation=True)
     except ValueError as error:
         raise Corrupt("sealed private key is no PKCS #8") from error
     if not isinstance(key, PrivateKey):

@@ -73,8 +73,10 @@ def certificates(of: Estate) -> list[Resource]:
 
 
 @contextmanager
-def again(made: Estate, folder: Path, wish: Wish = FIRST_USE) -> Iterator[tuple[Estate, Report]]:
-    with recovered(made.copied(folder), folder / "new", wish=wish) as (found, report):
+def again(
+    made: Estate, folder: Path, wish: Wish = FIRST_USE, url: str | None = None
+) -> Iterator[tuple[Estate, Report]]:
+    with recovered(made.copied(folder), folder / "new", url, wish) as (found, report):
         yield found, report
 
 
@@ -82,8 +84,10 @@ def names(certificate: Resource) -> list[str]:
     return cast(IssuedCertificate, certificate.state)["subjectAlternativeNames"]
 
 
-def test_tls_certificates_are_issued_anew_under_the_root_that_was_kept(certified: Estate, tmp_path: Path) -> None:
-    with again(certified, tmp_path) as (found, report):
+def test_tls_certificates_are_issued_anew_under_the_root_that_was_kept(
+    certified: Estate, tmp_path: Path, store_url: str
+) -> None:
+    with again(certified, tmp_path, url=store_url) as (found, report):
         before, after = ({one.id: one for one in certificates(of)} for of in (certified, found))
         assert report.first_records is not None
         leaves = report.first_records.leaves
