@@ -9,7 +9,7 @@ from pathlib import Path
 from domain.backup_recipient import BackupRecipient, encryption, recipients
 from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
 from domain.release import RELEASE
-from infra.backup import manifest, memory
+from infra.backup import manifest, memory, turn
 from infra.backup.age import fingerprint, parse_recipient
 from infra.backup.audience import stale as stale_objects
 from infra.backup.audience import taken_over
@@ -62,6 +62,8 @@ def run(
     temporary file.
     """
     for _ in range(ATTEMPTS):
+        if not rekeys:
+            turn.wait(database)
         outcome = _attempt(database, root_key, repository, clock, progress, begins_keyring, rekeys)
         if outcome is not None:
             return outcome
