@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infra.backup import run
+from infra.backup import run, turn
 from infra.backup.audience import stale
 from infra.backup.repository import Repository
 from infra.backup.run import Outcome
@@ -30,12 +30,13 @@ def rekey(
 ) -> Rekeyed:
     """Write the log's own records and keys again for the present recipients; this needs no identity.
 
-    It goes on in steps of one segment, each a manifest of its own: beside other runs a step may be lost and is then
-    planned again, and whatever was killed goes on from there.
+    It goes on in steps of one segment, each a manifest of its own, so that what was killed goes on from there. Other
+    runs on this store wait for a step; one that is lost nevertheless is planned again.
     """
     manifests = size_bytes = 0
     while True:
-        outcome = run.run(database, root_key, repository, clock, progress, rekeys=True)
+        with turn.taken(database):
+            outcome = run.run(database, root_key, repository, clock, progress, rekeys=True)
         manifests += outcome.is_new
         size_bytes += outcome.size_bytes
         if not stale(outcome.manifest, outcome.manifest.recipients):

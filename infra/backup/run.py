@@ -10,7 +10,7 @@ from typing import NamedTuple
 from domain.backup_recipient import BackupRecipient, encryption, recipients
 from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
 from domain.release import RELEASE
-from infra.backup import divergence, manifest, memory
+from infra.backup import divergence, manifest, memory, turn
 from infra.backup.age import fingerprint, parse_recipient
 from infra.backup.audience import stale as stale_objects
 from infra.backup.audience import taken_over
@@ -87,6 +87,8 @@ def run(
     """
     wanted = _Wanted(begins_keyring, rekeys, spares_keyring, asks)
     for _ in range(ATTEMPTS):
+        if not rekeys:
+            turn.wait(database)
         outcome = _attempt(database, root_key, repository, clock, progress, wanted)
         if outcome is not None:
             if outcome.is_new_base:

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Corrupt, Unavailable, WrongKey
-from infra.backup import audience, endorsement, reach, rekeying, run, segment
+from infra.backup import audience, endorsement, reach, rekeying, run, segment, turn
 from infra.backup.age import AgeIdentity, X25519Identity, decrypt, fingerprint
 from infra.backup.manifest import AudienceEntry, Manifest, RecipientEntry
 from infra.backup.reach import Reaches
@@ -17,7 +18,7 @@ from infra.backup.rekeying import Rekeyed
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from infra.control_plane.clock import host_clock
-from infra.log import head
+from infra.log import head, local_fact
 from projections.progress import Progress, silent
 from tests.backup_estate import IDENTITY, OTHER_IDENTITY, Estate, estate, lived_in, records_of, recovered, set_secret
 from tests.infra.control_plane.installation import request, user_request
@@ -236,6 +237,71 @@ def test_beside_a_writer_and_its_backups_everything_is_rekeyed_in_the_end(made: 
     assert done.last.manifest.audiences == ()
     assert made.newest.audiences == ()
     assert made.verify(OTHER_IDENTITY).records == made.plane.head().position
+
+
+class _Slow(DirectoryStore):
+    """A store that takes longer to put a file than a small run takes as a whole."""
+
+    def put_file_new(self, name: str, path: Path) -> None:
+        time.sleep(0.3)
+        super().put_file_new(name, path)
+
+
+def test_a_slow_rekeying_does_not_lose_every_race_against_a_watch(made: Estate) -> None:
+    add(made, "second", OTHER_IDENTITY)
+    stop = threading.Event()
+
+    def back_up_all_the_time() -> None:
+        for number in range(100, 10_000):
+            if stop.is_set():
+                return
+            made.record(user_request(number))
+            run.run(made.database, made.root_key, made.repository, host_clock)
+
+    beside = threading.Thread(target=back_up_all_the_time)
+    beside.start()
+    try:
+        done = rekey(made, repository=Repository.open(_Slow(made.root)))
+    finally:
+        stop.set()
+        beside.join()
+    assert done.last.manifest.audiences == ()
+    assert made.verify(OTHER_IDENTITY).records == made.plane.head().position
+
+
+def test_a_run_waits_for_the_step_of_a_rekeying_until_it_ends(made: Estate) -> None:
+    slept = []
+    with turn.taken(made.database):
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 3:
+                with made.database.write() as session:
+                    local_fact.delete(session, [turn.FACT])
+
+        turn.wait(made.database, sleep)
+    assert len(slept) == 3
+    turn.wait(made.database, sleep)
+    assert len(slept) == 3
+
+
+def _never(seconds: float) -> None:
+    pytest.fail(f"it waited {seconds} s")
+
+
+@pytest.mark.parametrize("until_us", [-1, 2 * turn.STEP_US_MAX], ids=["killed long ago", "the clock was set back"])
+def test_a_run_does_not_wait_for_a_rekeying_that_was_killed(made: Estate, until_us: int) -> None:
+    with made.database.write() as session:
+        local_fact.put(session, turn.FACT, str(session.now_us() + until_us).encode())
+    turn.wait(made.database, _never)
+    assert made.back_up().manifest == made.newest
+
+
+def test_a_rekeying_that_fails_holds_up_nobody(made: Estate) -> None:
+    add(made, "second", OTHER_IDENTITY)
+    with pytest.raises(Unavailable):
+        rekey(made, repository=Repository.open(_Ending(made.root, puts=1)))
+    turn.wait(made.database, _never)
 
 
 def test_records_that_are_not_those_that_were_backed_up_are_not_sealed_again(made: Estate) -> None:
