@@ -39,7 +39,7 @@ class Repository:
             after += RECORDS_MAX
         self.segments = (*kept, segment(after + 1, self.position))
         self.keys += changed
-        chain = compaction.kept_keyrings(self.keyring, changed, self.runs)
+        chain = compaction.kept_keyrings(self.keyring, changed)
         if changed or not chain:
             keys = self.keys - sum(entry.keys for entry in chain)
             after = chain[-1].until if chain else 0
