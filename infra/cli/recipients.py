@@ -75,7 +75,7 @@ def advice(found: Iterable[Mapping[str, Any]], not_known: int) -> list[str]:
                 "run `resurgam backup rekey`, and prune what was there before"
                 if opens != "nothing"
                 else f"until manifest {one['lastNamedBy']['sequence']} of {one['lastNamedBy']['createdAt']} and all "
-                "before it are pruned"
+                "before it are pruned (the newest verified backup never is: make a new one)"
             )
             lines.append(f"{who} is retired, and still opens {one['objects']} objects, {until}: {ends}")
     if not_known:

@@ -21,6 +21,7 @@ from infra.control_plane.clock import host_clock
 from infra.log import head, local_fact
 from projections.progress import Progress, silent
 from tests.backup_estate import IDENTITY, OTHER_IDENTITY, Estate, estate, lived_in, records_of, recovered, set_secret
+from tests.infra.backup.aging import Aging
 from tests.infra.control_plane.installation import request, user_request
 
 THIRD_IDENTITY = X25519Identity(bytes(range(2, 34)))
@@ -353,6 +354,25 @@ def test_what_a_retired_recipient_can_still_open_is_told_and_until_when(made: Es
     one = reaches_of(made).of(fp(IDENTITY))
     assert one is not None
     assert (one.objects, one.last, one.keys_until, one.last_manifest) == ({}, 0, 0, None)
+
+
+def test_once_what_was_there_before_is_pruned_a_retired_recipient_opens_nothing(aging: Aging) -> None:
+    made = aging.made
+    add(made, "second", OTHER_IDENTITY)
+    retire(made, "recipient-0")
+    aging.back_up()
+    rekey(made)
+    before = reaches_of(made).of(fp(IDENTITY))
+    assert before is not None
+    assert before.objects
+    for _ in range(4):
+        aging.live_days(2)
+        aging.prune()
+    after = reaches_of(made).of(fp(IDENTITY))
+    assert after is not None
+    assert after.objects == {}
+    assert not any(opens(IDENTITY, path.read_bytes()) for path in made.files() if path.suffix == ".age")
+    assert made.verify(OTHER_IDENTITY).records == made.plane.head().position
 
 
 def test_every_recipient_that_ever_was_is_named_by_the_log(made: Estate) -> None:
