@@ -166,7 +166,12 @@ def test_segments_that_do_not_meet_are_refused(newest: Manifest, signer: Signer)
 
 
 def test_keyrings_that_do_not_meet_are_refused(newest: Manifest, signer: Signer) -> None:
-    first, second, third = newest.keyring
+    [base] = newest.keyring
+    first, second, third = (
+        base.model_copy(update={"after": after, "until": until}) for after, until in ((0, 15), (15, 20), (20, 22))
+    )
+    met = newest.model_copy(update={"keyring": (first, second, third)})
+    assert parse(manifest.sign(met, signer), newest.name) == met
     for keyring in (
         (second, third),
         (first, third),
