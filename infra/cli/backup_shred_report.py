@@ -17,9 +17,10 @@ app = group("Report on destroyed keys.")
 
 @app.command("shred-report", epilog=example("resurgam backup shred-report --repository file:///srv/backups"))
 def report(as_json: Json = False, location: Location = None, store: Store = None) -> None:
-    """Show where copies of destroyed keys can still be, and until when: in the repository, and in the database.
+    """Show where copies of destroyed keys can still be, and until when.
 
-    Purging a secret, or replacing a password, destroys its key in the store at once. Needs no root key and no identity.
+    Purging a secret, or replacing a password, destroys its key in the store at once; copies may be in the repository
+    and in the database. Needs no root key and no identity.
     """
     chosen = settings.load(store=store, repository=location)
     target = repository.opened(chosen)

@@ -21,7 +21,8 @@ def test_a_sound_repository_is_told_in_numbers(made: Estate, identities: tuple[o
     found = verify(made.root, made.deployment, identities)  # type: ignore[arg-type]  # ids need plain parameters
     assert found.newest.manifest == made.newest
     assert (found.manifests, found.segments, found.keyrings, found.records) == (3, 3, 1, 22)
-    assert found.size_bytes == sum(entry.size_bytes for entry in made.newest.objects())
+    named = [made.root / entry.name(made.deployment) for entry in made.newest.objects()]
+    assert found.size_bytes == sum(path.stat().st_size for path in named)
     assert found.opened is bool(identities)
     assert found.unnamed == ()
 
@@ -29,11 +30,13 @@ def test_a_sound_repository_is_told_in_numbers(made: Estate, identities: tuple[o
 @pytest.mark.parametrize("folder", ["segments", "keyrings"])
 def test_without_an_identity_damage_is_found_too(made: Estate, tmp_path: Path, folder: str) -> None:
     root = made.copied(tmp_path)
+    needed = {root / entry.name(made.deployment) for entry in made.newest.objects()}
     for path in (root / made.deployment / folder).iterdir():
         data = path.read_bytes()
+        says = "manifest" if path in needed else "name"
         for harmed in (data[:-1], data + b"\n", data[:50] + bytes([data[50] ^ 4]) + data[51:]):
             path.write_bytes(harmed)
-            with pytest.raises(Corrupt, match=f"{path.name} is not what its (manifest|name) says"):
+            with pytest.raises(Corrupt, match=f"{path.name} is not what its {says} says"):
                 verify(root, made.deployment, ())
         path.write_bytes(data)
 
