@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -57,8 +58,9 @@ TESTS = {
 
 
 def _install(mutant: Mutant) -> None:
-    """Give the functions of a module, which is imported already, the code that they have in the mutant."""
+    """Give the functions of a module the code that they have in the mutant."""
     name = ".".join(mutant.path.with_suffix("").parts)
+    importlib.import_module(name)
     codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes(compile(mutant.tree, name, "exec"))}
     changed = 0
     for function in gc.get_objects():
@@ -67,7 +69,7 @@ def _install(mutant: Mutant) -> None:
             if code is not None:
                 function.__code__ = code
                 changed += 1
-    assert changed, f"{name} was not imported"
+    assert changed, f"no function of {name} has this check"
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -96,7 +98,7 @@ def main() -> int:
             total += 1
             print(f"{'SURVIVED' if outcome == 'passed' else outcome:8} {time.monotonic() - began:5.1f} s  {mutant}")
             sys.stdout.flush()
-            if outcome == "passed":
+            if outcome in ("passed", "crashed"):
                 survivors.append(mutant)
     print(f"\n{total} mutants, {len(survivors)} survived")
     for mutant in survivors:

@@ -101,6 +101,16 @@ def hold_fewer(scene: Scene) -> None:
     forged(scene.root, of.model_copy(update={"keyring": ()}), scene.signer)
 
 
+def garbage_between(scene: Scene) -> None:
+    """At a number that the next manifest passes over without a word."""
+    stored = scene.made.repository.newest(scene.made.deployment)
+    assert stored is not None
+    number = stored.manifest.sequence
+    scene.path(layout.manifest(scene.made.deployment, number + 1)).write_bytes(b"?")
+    later = stored.manifest.model_copy(update={"sequence": number + 2, "previous": stored.sha256})
+    forged(scene.root, later, scene.signer)
+
+
 def hold_others_than_told(scene: Scene) -> None:
     newest = scene.newest
     records = scene.records()
@@ -229,6 +239,7 @@ CHECKS = (
     Check("is signed by another signer than", lambda s: s.forge(epoch=OTHER)),
     Check("covers less than", lambda s: s.forge(recorded_at="2001-01-01T00:00:00.000000Z")),
     Check("covers less than", hold_fewer),
+    Check("is not a signed ", garbage_between),
     Check("is intact: --accept-damage takes it", lambda s: s.path(s.newest.name).write_bytes(b"?"), ("recover",)),
     # objects
     Check("is missing, but a manifest names it", lambda s: s.made.objects("segments")[0].unlink()),
