@@ -107,15 +107,19 @@ def kept(policy: Policy, backups: Sequence[Backup], now: str) -> Mapping[int, Se
 def effective_times(backups: Sequence[Backup], now: str) -> list[datetime]:
     """Return for each backup a time at which it was there: no clock that was wrong for a while makes others look old.
 
-    A backup is not older than what is in it, and not newer than what came after it.
+    A backup is not older than what is in it, and not newer than what came after it. If its clock was behind what is in
+    it, one of both was wrong, and then it is not older than the one before it either.
     """
-    times: list[datetime] = []
-    for backup in reversed(backups):
+    own: list[str] = []
+    for backup in backups:
         time = backup.created_at
-        if time < backup.recorded_at <= now:
-            time = backup.recorded_at
-        own = to_datetime(time)
-        times.append(min(own, times[-1]) if times else own)
+        if time < backup.recorded_at:
+            before = own[-1] if own else ""
+            time = max(time, *(other for other in (backup.recorded_at, before) if other <= now), "")
+        own.append(time)
+    times: list[datetime] = []
+    for moment in map(to_datetime, reversed(own)):
+        times.append(min(moment, times[-1]) if times else moment)
     return times[::-1]
 
 

@@ -115,6 +115,23 @@ def test_a_store_whose_clock_was_ahead_makes_no_backup_look_old(wrong: dict[int,
     assert {n for n, age in enumerate(ages) if age <= 7} <= found.keys()
 
 
+def test_a_store_that_recorded_in_the_future_and_a_clock_that_is_behind_make_no_other_backup_look_old() -> None:
+    """What is recorded tells nothing of when it was any more; a clock that falls back later is noticed all the same."""
+    made = [Backup(n, ago(29 - n), ago(-1_000 if n >= 10 else 29 - n)) for n in range(30)]
+    for number in range(11, 29):
+        wrong = [*made]
+        wrong[number] = Backup(number, ago(12_000), ago(-1_000))
+        assert retention.kept(Policy(days=7), wrong, instant(NOW)).keys() >= {*range(22, 30)} - {number}, number
+
+
+def test_a_clock_that_is_behind_while_nothing_is_recorded_makes_no_other_backup_look_old() -> None:
+    made = [Backup(n, ago(29 - n), ago(29)) for n in range(30)]
+    for number in range(1, 29):
+        wrong = [*made]
+        wrong[number] = Backup(number, ago(12_000), ago(29))
+        assert retention.kept(Policy(days=7), wrong, instant(NOW)).keys() >= {*range(22, 30)} - {number}, number
+
+
 def test_what_a_store_recorded_in_the_future_keeps_nothing_for_ever() -> None:
     made = [Backup(n, ago(20 - n), ago(-1_000)) for n in range(20)]
     assert min(retention.kept(Policy(days=7), made, instant(NOW))) == 13
