@@ -16,7 +16,7 @@ from types import CodeType, FunctionType
 from scripts.mutation.mutant import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 600
+TIMEOUT_S = 300
 CRASHED = 99
 SELECTED = " and ".join(
     f"not {word}"
@@ -40,7 +40,7 @@ TESTS = {
     "infra/backup/lines_file.py": (f"{BACKUP}/test_lines_file.py", f"{BACKUP}/test_run.py"),
     "infra/backup/manifest.py": (f"{BACKUP}/test_manifest.py", f"{BACKUP}/test_repository.py"),
     "infra/backup/prune_statement.py": (f"{BACKUP}/test_prune_statement.py", f"{BACKUP}/test_gaps.py"),
-    "infra/backup/pruning.py": (f"{BACKUP}/test_pruning.py", f"{BACKUP}/test_gaps.py"),
+    "infra/backup/pruning.py": (f"{BACKUP}/test_lost_races.py", f"{BACKUP}/test_pruning.py", f"{BACKUP}/test_gaps.py"),
     "infra/backup/rebuild.py": (f"{BACKUP}/test_rebuild.py", f"{CONTROL_PLANE}/test_recovery.py"),
     "infra/backup/repository.py": (
         f"{BACKUP}/test_repository.py",
@@ -49,7 +49,11 @@ TESTS = {
         "tests/system/test_faults.py",
     ),
     "infra/backup/retention.py": (f"{BACKUP}/test_retention.py", f"{BACKUP}/test_pruning.py"),
-    "infra/backup/run.py": (f"{BACKUP}/test_run.py", f"{BACKUP}/test_pruning_beside_runs.py"),
+    "infra/backup/run.py": (
+        f"{BACKUP}/test_lost_races.py",
+        f"{BACKUP}/test_run.py",
+        f"{BACKUP}/test_pruning_beside_runs.py",
+    ),
     "infra/backup/segment.py": (f"{BACKUP}/test_verification.py", f"{CONTROL_PLANE}/test_verified_backup.py"),
     "infra/backup/signed_document.py": (f"{BACKUP}/test_manifest.py", f"{BACKUP}/test_prune_statement.py"),
     "infra/backup/verification.py": (f"{BACKUP}/test_verification.py", f"{BACKUP}/test_attestation.py"),

@@ -108,12 +108,13 @@ ELSEWHERE = {
     "it is no manifest": "test_a_manifest_that_is_too_large_is_not_read_into_memory",
     "it is no prune statement": "test_a_statement_that_is_too_large_is_not_read_into_memory",
     "and is missing since": "test_a_newest_manifest_that_vanishes_meanwhile_is_named",
+    "other backup runs were faster": "test_a_run_that_always_loses_gives_up",
     "no backup recipient is recorded": "test_without_a_recipient_nothing_is_backed_up",
     "no key is kept for the object": "test_without_a_kept_file_key_nothing_can_be_read_back",
 }
 """Checks that these tests show, by what they say."""
 
-ADVICE = ("cannot make a temporary folder", "other backup runs were faster", "…: …", "…")
+ADVICE = ("cannot make a temporary folder", "…: …", "…")
 """What is no check of what was read: what failed is named once more, or has nothing to do with the repository."""
 
 MODULES = (
