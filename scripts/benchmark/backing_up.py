@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from infra.backup import run
+from infra.backup import manifest, run
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
 from infra.control_plane.clock import host_clock
@@ -32,15 +32,25 @@ SMALLER_CASE = f"after a {SMALLER}th of the log"
 
 
 def back_up(context: Context, url: str, repository: Path, events: int) -> Sample:
-    """Time a whole `resurgam backup run`."""
+    """Time a whole `resurgam backup run`; what it wrote, and how many objects a recovery would read then."""
     environment = {
         "RESURGAM_STORE": url,
         "RESURGAM_REPOSITORY": f"file://{repository}",
         "RESURGAM_ROOT_KEY": store.ROOT_KEY_LINE,
     }
     is_new = [] if repository.exists() else ["--new-repository"]
+    before = size_bytes(repository) if repository.exists() else 0
     sample = context.program([*RESURGAM, "backup", "run", *is_new], events=events, environment=environment)
-    return replace(sample, extra={"size_bytes": size_bytes(repository)})
+    after = size_bytes(repository)
+    return replace(
+        sample, extra={"size_bytes": after, "written_bytes": after - before, "objects": _objects(repository)}
+    )
+
+
+def _objects(repository: Path) -> int:
+    """Return how many objects the newest manifest names."""
+    newest = max(repository.glob("*/manifests/*.json"))
+    return len(manifest.decode(newest.read_bytes(), newest.name).objects())
 
 
 def make_manifests(stopwatch: Stopwatch, url: str, repository: str, count: int) -> None:

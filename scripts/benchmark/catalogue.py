@@ -1,6 +1,6 @@
 """The catalogue: every benchmark, in the order of the table."""
 
-from scripts.benchmark import backing_up, batch, commit, growth, memory, reading, recovering, replay
+from scripts.benchmark import backing_up, batch, commit, growth, memory, reading, recovering, replay, rpo
 from scripts.benchmark.benchmark import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -12,4 +12,5 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *reading.BENCHMARKS,
     *growth.BENCHMARKS,
     *memory.BENCHMARKS,
+    *rpo.BENCHMARKS,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any
@@ -25,6 +26,11 @@ FLAT = 1.5
 SIZES = (100, 10, 1)
 """The log's events, divided by these; with --large ten times as many too."""
 
+OF_INCREMENTS = (("written_bytes", 4.0), ("objects", 8.0))
+"""After a hundred times as many events. A run writes again what is less than twice as much as all that comes after it;
+full segments hold 100,000 events, and the others are a logarithm of what is there."""
+
+INCREMENTS = 4
 WARM_UP = 50
 SINGLES = 500
 BATCHES = 3
@@ -110,9 +116,19 @@ class _Size:
         return self._context.work(function, url=self._url, seed=self._seed, reading=reading)
 
     def increment(self) -> Sample:
-        """Record some changes, and time their backup."""
-        events = self.work(singles, reading=False).events
-        return back_up(self._context, self._url, self._repository, events)
+        """Record some changes, and time their backup, a few times: some take small segments up that came before."""
+        back_up(self._context, self._url, self._repository, 0)  # of what was recorded for other measurements
+        samples = []
+        for _ in range(INCREMENTS):
+            events = self.work(singles, reading=False).events
+            samples.append(back_up(self._context, self._url, self._repository, events))
+        written = sum(sample.extra["written_bytes"] for sample in samples)
+        return replace(
+            samples[-1],
+            seconds=sum(sample.seconds for sample in samples),
+            events=sum(sample.events for sample in samples),
+            extra={**samples[-1].extra, "written_bytes": written},
+        )
 
     def recover(self) -> Sample:
         """Time a recovery from the backup."""
@@ -130,19 +146,25 @@ def _growth(context: Context) -> Sequence[Result]:
                 _compared(context, name, SECONDS, sizes, partial(_Size.work, function=function, reading=False))
                 for name, function in WORKS.items()
             ),
-            _compared(context, "increment", SECONDS, sizes, _Size.increment),
+            _compared(context, "increment", SECONDS, sizes, _Size.increment, OF_INCREMENTS),
             *(_while_reading(context, name, sizes[-1], function) for name, function in WORKS.items()),
         ]
 
 
 def _compared(
-    context: Context, case: str, quantity: str, sizes: Sequence[_Size], timed: Callable[[_Size], Sample]
+    context: Context,
+    case: str,
+    quantity: str,
+    sizes: Sequence[_Size],
+    timed: Callable[[_Size], Sample],
+    also: Sequence[tuple[str, float]] = (),
 ) -> Result:
     """Time something at all sizes: the largest is ours, the smaller ones stand beside it."""
     *smaller, largest = sizes
     peers = {_name(size.events): partial(timed, size) for size in smaller}
     bound = {"at_least": 1 / FLAT} if quantity == RATE else {"at_most": FLAT}
     targets = [Target(quantity, name, **bound) for name in peers]
+    targets += [Target(other, name, at_most=most) for other, most in also for name in peers]
     title = f"{case}, {_name(largest.events)}"
     return context.in_turn(partial(timed, largest), peers, case=title, targets=targets, unit=UNITS.get(case))
 
