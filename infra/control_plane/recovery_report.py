@@ -140,6 +140,7 @@ def next_steps(report: Report, repository: str, *, by_hand: bool, trusts: bool, 
         "keep the old deployment off: two deployments must not serve the same region",
         f"resurgam backup run --repository {repository}   # the first backup of this deployment",
         "resurgam key inspect   # then, offline: resurgam key endorse VERIFIER --identity FILE",
+        f"resurgam backup kit --repository {repository} --output kit.html   # print it for the next time",
         "resurgam record CHANGES.jsonl   # send again what came after the last recovered change: "
         "only what was lost is recorded",
     ]
