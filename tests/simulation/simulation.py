@@ -194,6 +194,9 @@ class Simulation:
         if not self.place.objects:
             return
         name = self.random.choice(list(self.place.objects))
+        newest = [one for one in self.place.objects if layout.manifest_sequence(one) is not None][-1:]
+        if newest and self.random.random() < 0.4:
+            [name] = newest
         self.tell(f"{harm_one(self.place, self.random, name)} {name}")
 
     def _attack(self) -> None:

@@ -45,16 +45,6 @@ def kept_but_the_verified(policy: Policy, backups: list[SimpleNamespace], now: s
 
 BREAKS: dict[str, tuple[object, str, object]] = {
     "a rollback is not noticed": (continuation, "_check_not_rolled_back", lambda *_: None),
-    "a store that was set back is not noticed": (
-        continuation,
-        "_agreeing_frontier",
-        lambda session, at, last, stored: continuation._frontier_after(stored),
-    ),
-    "what a manifest names is not compared": (
-        repository.Repository,
-        "get_object",
-        lambda self, deployment, entry: self.store.get(entry.name(deployment)),
-    ),
     "a prune keeps no verified backup": (retention, "kept", kept_but_the_verified),
     "a mended manifest counts though it is void": (repository, "HELD_MAX", -1),
 }
