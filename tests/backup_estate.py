@@ -137,16 +137,28 @@ def estate(folder: Path, url: str | None = None, *identities: AgeIdentity) -> It
         database.close()
 
 
+def grown(made: Estate) -> Estate:
+    """Three backups, of which the newest needs every object: nothing was shredded, which begins a new keyring."""
+    _begin(made)
+    made.record(set_secret("Database", "third value"))
+    made.back_up()
+    return made
+
+
 def lived_in(made: Estate) -> Estate:
     """Three backups: of the installation and a vault, of changes to secrets, and of changes that shred some."""
+    _begin(made)
+    made.record(set_password(1, "another long password"), request("DeleteUser", objectId=user_id(2)))
+    made.back_up()
+    return made
+
+
+def _begin(made: Estate) -> None:
     made.record(*vault_requests(), *map(user_request, range(3)))
     made.back_up()
     made.record(set_secret("Database", "second value"), set_secret("Other", "päss wörd"))
     made.record(user_request(3, displayName="Zoë 東京 \u2028 👩\u200d🚀"))
     made.back_up()
-    made.record(set_password(1, "another long password"), request("DeleteUser", objectId=user_id(2)))
-    made.back_up()
-    return made
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from tests.backup_estate import (
     OTHER_IDENTITY,
     Estate,
     estate,
+    grown,
     is_empty,
     lived_in,
     recover,
@@ -40,7 +41,7 @@ TRUNCATIONS = (0, 1, 10, 100, -100, -17, -16, -1)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     with estate(tmp_path_factory.mktemp("estate")) as one:
-        yield lived_in(one)
+        yield grown(one)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from tests.backup_estate import (
     IDENTITY,
     Estate,
     estate,
+    grown,
     is_empty,
     lived_in,
     records_of,
@@ -113,7 +114,7 @@ def test_a_compacting_backup_run_killed_at_any_moment_is_taken_up_by_the_next(tm
     before = tmp_path / "before"
     before.mkdir()
     with estate(before) as made:
-        lived_in(made)
+        grown(made)
         for n in range(5):  # eight keyring files, and enough records to compact
             made.record(set_secret("Database", f"value {n}"))
             made.back_up()
