@@ -128,10 +128,3 @@ def test_other_kinds_do_not_end() -> None:
 @pytest.mark.parametrize("kind", ENDS)
 def test_every_kind_that_ends_is_a_kind(kind: str) -> None:
     assert kind in KINDS
-
-
-@pytest.mark.parametrize("member", ["notAfter", "expiresOn"])
-def test_a_recipient_that_is_a_certificate_ends_and_others_do_not(member: str) -> None:
-    sealed_to = resource("backup-recipient", label="Second site", **{member: plus_days(NOW, 12)})
-    [one] = found(sealed_to, resource("backup-recipient", "y", label="Safe"))
-    assert (one.kind, one.what, one.severity) == ("backup-recipient", "Second site", "critical")

@@ -93,7 +93,7 @@ def hold_back_in_time(scene: Scene) -> None:
 
 def hold_half_a_command(scene: Scene) -> None:
     *records, last = scene.records()
-    scene.hold([*records, last.replace(b'"count":1,', b'"count":2,')])
+    scene.hold([*records, re.sub(rb'"count":(\d+),', lambda found: b'"count":%d,' % (int(found[1]) + 1), last)])
 
 
 def hold_fewer(scene: Scene) -> None:
@@ -109,6 +109,23 @@ def garbage_between(scene: Scene) -> None:
     scene.path(layout.manifest(scene.made.deployment, number + 1)).write_bytes(b"?")
     later = stored.manifest.model_copy(update={"sequence": number + 2, "previous": stored.sha256})
     forged(scene.root, later, scene.signer)
+
+
+def go_on_elsewhere(scene: Scene) -> None:
+    """Put a next manifest that leaves out the one which this deployment wrote last."""
+    later = scene.newest.model_copy(update={"sequence": scene.newest.sequence + 1, "previous": "0" * 64})
+    forged(scene.root, later, scene.signer)
+
+
+def lose_what_an_earlier_backup_needs(scene: Scene) -> None:
+    """Put a next manifest that does without the last keyring file, and remove that."""
+    stored = scene.made.repository.newest(scene.made.deployment)
+    assert stored is not None
+    of = stored.manifest
+    [base, *_] = of.keyring
+    later = {"sequence": of.sequence + 1, "previous": stored.sha256, "keyring": (base,)}
+    forged(scene.root, of.model_copy(update=later), scene.signer)
+    scene.path(of.keyring[-1].name(of.deployment)).unlink()
 
 
 def hold_others_than_told(scene: Scene) -> None:
@@ -244,6 +261,7 @@ CHECKS = (
     # objects
     Check("is missing, but a manifest names it", lambda s: s.made.objects("segments")[0].unlink()),
     Check("is missing, but a manifest names it", lambda s: s.made.objects("keyrings")[0].unlink()),
+    Check("the newest backup does without it", lose_what_an_earlier_backup_needs, ("verify",)),
     Check("was changed or cut off", lambda s: _flip(s.made.objects("segments")[0])),
     Check("was changed or cut off", lambda s: _flip(s.made.objects("keyrings")[0])),
     Check("has a name that no backup gives", lambda s: s.path(f"{s.made.deployment}/x").write_bytes(b""), ("verify",)),
@@ -279,6 +297,7 @@ CHECKS = (
     Check("than this deployment wrote", lambda s: s.forge(created_at="2030-01-01T00:00:00.000000Z"), RUN),
     Check("than this deployment's: somebody else", lambda s: sign_by(s, stranger(s.made.deployment)), RUN),
     Check("than this deployment's: somebody else", lambda s: s.forge(epoch=OTHER), RUN),
+    Check("which this deployment wrote: a copy of this deployment writes here too", go_on_elsewhere, RUN),
     Check("leaves no number for another manifest", lambda s: _last_number(s).write_bytes(b"?"), RUN),
     Check("the store was set back", forget_backups, RUN),
     Check("the log no longer agrees with its own backup", edit_record, RUN),

@@ -18,7 +18,7 @@ from infra.database.url import open_database
 from infra.keys.password import TEST_COST
 from scripts.mutation.mutant import raises
 from tests.attestations import signer_of
-from tests.backup_estate import Estate, estate, is_empty, lived_in, recover, set_secret, verify
+from tests.backup_estate import Estate, estate, grown, is_empty, recover, set_secret, verify
 from tests.infra.control_plane.installation import ROOT_KEY
 from tests.system.harms import CHECKS, Check, Scene
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("original")
     with estate(folder) as made:
-        lived_in(made)
+        grown(made)
     return folder
 
 
@@ -110,6 +110,10 @@ ELSEWHERE = {
     "and is missing since": "test_a_newest_manifest_that_vanishes_meanwhile_is_named",
     "other backup runs were faster": "test_a_run_that_always_loses_gives_up",
     "no backup recipient is recorded": "test_without_a_recipient_nothing_is_backed_up",
+    "has answers of position": "test_answers_of_a_position_beyond_the_backup_are_refused",
+    "says twice, or of what it does not name": "test_an_audience_of_what_a_manifest_does_not_name_is_corrupt",
+    "is encrypted in part to others": "test_together_identities_recover_what_none_of_them_opens_alone",
+    "supersedes keyrings before": "test_a_statement_that_contradicts_its_chain_or_itself_is_refused",
     "no key is kept for the object": "test_without_a_kept_file_key_nothing_can_be_read_back",
 }
 """Checks that these tests show, by what they say."""

@@ -152,7 +152,8 @@ def test_a_watch_by_a_wrong_clock_ships_as_ever(
     running = Watching(folder=verified.folder)
     running.until_shipped()
     verified.record(user(2))
-    running.until_shipped(head_of(verified))
+    position = head_of(verified)
+    running.until(lambda event: event.get("position", 0) >= position)  # a verified backup ships too
     assert running.end() == 0
     assert "failing" not in running.told()
     for stream in (running.process.stdin, running.process.stdout, running.process.stderr):
