@@ -18,7 +18,7 @@ from infra.control_plane.plane import ControlPlane
 from infra.database.url import open_database
 from infra.keys.password import TEST_COST
 from infra.keys.root_key import FileRootKey
-from tests.backup_estate import FIRST_USE, IDENTITY, Estate, estate, is_empty, lived_in, records_of, set_secret
+from tests.backup_estate import FIRST_USE, IDENTITY, Estate, estate, grown, is_empty, lived_in, records_of, set_secret
 from tests.infra.backup.aging import Aging, check_backups, check_whole
 from tests.infra.control_plane.installation import ACTOR, ROOT_KEY
 
@@ -82,7 +82,7 @@ def grown(folder: Path) -> None:
 def to_compact(folder: Path) -> None:
     """Eight keyring files, and enough new records to write all segments again."""
     with estate(folder) as made:
-        lived_in(made)
+        grown(made)
         for n in range(5):
             made.record(set_secret("Database", f"value {n}"))
             made.back_up()

@@ -20,7 +20,7 @@ from infra.control_plane.recovery import Wish
 from infra.database.url import open_database
 from infra.keys.password import TEST_COST
 from tests.attestations import attest
-from tests.backup_estate import FIRST_USE, IDENTITY, Estate, estate, lived_in, records_of, recovered, set_secret, verify
+from tests.backup_estate import FIRST_USE, IDENTITY, Estate, estate, grown, records_of, recovered, set_secret, verify
 from tests.infra.control_plane.installation import ROOT_KEY
 from tests.system.harm import assert_not_recovered, is_found, relative
 
@@ -33,7 +33,7 @@ NOT_NAMED = ("attestations",)
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
     with estate(tmp_path_factory.mktemp("estate")) as one:
         for sequence in range(1, 4):
-            attest(lived_in(one) if sequence == 1 else one, sequence, host_clock())
+            attest(grown(one) if sequence == 1 else one, sequence, host_clock())
         yield one
 
 
@@ -42,7 +42,7 @@ def other(made: Estate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Es
     """Another deployment, with the same recipients, in a repository of its own."""
     with estate(tmp_path_factory.mktemp("other")) as one:
         for sequence in range(1, 4):
-            attest(lived_in(one) if sequence == 1 else one, sequence, host_clock())
+            attest(grown(one) if sequence == 1 else one, sequence, host_clock())
         yield one
 
 
@@ -187,7 +187,7 @@ def test_a_repository_set_back_to_any_earlier_manifest_is_refused_by_the_store_a
     tmp_path: Path,
 ) -> None:
     with estate(tmp_path) as made:
-        lived_in(made)
+        grown(made)
         expected = expectation(made)
         original = made.copied(tmp_path / "original")
         for to in (2, 1):
@@ -208,7 +208,7 @@ def test_a_repository_set_back_to_any_earlier_manifest_is_refused_by_the_store_a
 
 def test_an_older_manifest_in_the_place_of_the_newest_is_refused_by_all(tmp_path: Path) -> None:
     with estate(tmp_path) as made:
-        lived_in(made)
+        grown(made)
         first, second, newest = made.objects("manifests")
         sound = newest.read_bytes()
         for older in (first, second):
@@ -223,7 +223,7 @@ def test_an_older_manifest_in_the_place_of_the_newest_is_refused_by_all(tmp_path
 def test_of_two_forks_with_the_same_sequence_neither_takes_the_other(tmp_path: Path) -> None:
     """A machine's snapshot is started beside the machine: both write manifest 4, into copies of the repository."""
     with estate(tmp_path) as one:
-        lived_in(one)
+        grown(one)
         twin_folder = tmp_path / "twin"
         twin_folder.mkdir()
         for file in tmp_path.glob("store.db*"):
@@ -251,6 +251,8 @@ def test_of_two_forks_with_the_same_sequence_neither_takes_the_other(tmp_path: P
         one.back_up()
         shutil.rmtree(twin.root)
         shutil.copytree(one.root, twin.root)
-        with pytest.raises(Corrupt, match=r"the log ends at position|no longer agrees|another manifest"):
+        with pytest.raises(
+            Corrupt, match=r"the log ends at position|no longer agrees|another manifest|does not follow"
+        ):
             twin.back_up()
         database.close()
