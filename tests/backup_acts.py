@@ -73,7 +73,7 @@ def new(folder: Path) -> None:
         pass
 
 
-def grown(folder: Path) -> None:
+def with_backups(folder: Path) -> None:
     with estate(folder) as made:
         lived_in(made)
         made.record(set_secret("Database", "not backed up yet"))
@@ -122,9 +122,9 @@ def check_pruned(folder: Path) -> None:
 
 ACTS = {
     "first backup": Act(new, back_up, check_backup),
-    "backup": Act(grown, back_up, check_backup),
+    "backup": Act(with_backups, back_up, check_backup),
     "compaction": Act(to_compact, back_up, check_backup),
-    "verified backup": Act(grown, make_verified, check_backup),
+    "verified backup": Act(with_backups, make_verified, check_backup),
     "prune": Act(to_prune, prune, check_pruned),
 }
 
