@@ -26,7 +26,7 @@ from tests.attestations import forged
 from tests.backup_estate import Estate, estate, lived_in, recovered, verify
 from tests.fault_proxy import http_faults
 from tests.forgery import re_signed, stranger
-from tests.infra.backup.aging import Aging, check_whole
+from tests.infra.backup.aging import DAY, Aging, check_whole
 from tests.infra.control_plane.installation import user_request
 from tests.store_servers import Place
 from tests.system.documentation import blocks, text_of
@@ -208,3 +208,31 @@ def test_with_versions_all_of_it_comes_back_by_the_documented_steps(
     assert verify(back, made.deployment).records == position
     with recovered(back, tmp_path / "recovered") as (_, report):
         assert report.recovered_position == position
+
+
+def test_a_prune_under_object_lock_hides_what_it_deletes_and_the_versions_stay(
+    made: Estate, locked: tuple[str, str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, endpoint, client = locked
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    store = open_store(f"s3://{bucket}/region-1")
+    repository = Repository.open_or_create(store)
+    aging = Aging(made)
+    for _ in range(6):
+        aging.back_up(store)
+        aging.pass_time(DAY)
+    marked = aging.prune(store=store).plan
+    for _ in range(2):
+        aging.pass_time(DAY)
+        aging.back_up(store)
+    outcome = aging.prune(store=store)
+    assert (len(outcome.deleted_manifests) > 1, outcome.failures) == (True, [])
+    assert outcome.deleted_manifests == marked.marked_manifests
+    hidden = {*outcome.deleted_objects, *(layout.manifest(made.deployment, n) for n in outcome.deleted_manifests)}
+    assert not hidden & set(store.list())
+    versions = {one["Key"] for one in client.list_object_versions(Bucket=bucket)["Versions"]}
+    assert {f"region-1/{name}" for name in hidden} <= versions
+    kept = [stored.manifest for stored in repository.chain(made.deployment)]
+    assert kept[-1].last == made.plane.head().position
+    for entry in kept[-1].objects():
+        repository.get_object(made.deployment, entry)
