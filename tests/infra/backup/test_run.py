@@ -383,7 +383,7 @@ def destroyed_in(made: Estate) -> set[str]:
         return {row[0] for row in session.execute("SELECT key_id FROM keyring WHERE shredded_at > 0")}
 
 
-def test_the_next_backup_after_a_key_was_destroyed_begins_a_new_keyring(made: Estate) -> None:
+def test_the_next_backup_after_a_key_was_destroyed_begins_a_new_keyring(made: Estate, tmp_path: Path) -> None:
     made.record(set_secret("New", "value"))
     made.back_up()
     assert [entry.after for entry in made.newest.keyring] == [0, 22], "nothing was destroyed since"
@@ -396,7 +396,10 @@ def test_the_next_backup_after_a_key_was_destroyed_begins_a_new_keyring(made: Es
     assert live["1"] & destroyed, "earlier ones hold what was destroyed since"
     for path in made.objects("keyrings")[:-1]:
         path.unlink()
-    assert made.verify().keys == 8, "nothing needs a superseded keyring"
+    with recovered(made.root, tmp_path / "recovered") as (_, report):
+        assert report.keys == 8, "the newest backup needs no superseded keyring"
+    with pytest.raises(Corrupt, match="the newest backup does without it"):
+        made.verify()
 
 
 def test_a_key_that_no_file_holds_asks_for_no_new_keyring(made: Estate) -> None:
