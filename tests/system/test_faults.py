@@ -86,7 +86,9 @@ def test_what_is_harmed_below_is_sound_before(made: Estate, root: Path) -> None:
 KINDS = ("*.json", "*/manifests/*", "*/segments/*", "*/keyrings/*", "*/attestations/*", "*/prunes/*")
 
 
-@pytest.mark.parametrize("pattern", KINDS)
+@pytest.mark.parametrize(
+    "pattern", [pytest.param(kind, marks=pytest.mark.slow if "segments" in kind else ()) for kind in KINDS]
+)
 def test_every_prefix_of_every_object_is_found(small: Estate, tmp_path: Path, pattern: str) -> None:
     root, deployment = small.copied(tmp_path), small.deployment
     missed = []

@@ -84,3 +84,7 @@ class TestSmbStore(StoreContract):
     @pytest.fixture
     def store(self, smb_server: Place, store_environment: Enter) -> Store:
         return open_store(store_environment(smb_server.fresh()), create=True)
+
+    @pytest.mark.slow  # a thousand handles are opened one by one
+    def test_more_names_than_a_page_holds_are_listed(self, store: Store) -> None:
+        super().test_more_names_than_a_page_holds_are_listed(store)

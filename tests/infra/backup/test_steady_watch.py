@@ -56,7 +56,7 @@ def most_segments(position: int) -> int:
     return position // half + half.bit_length() + 1
 
 
-@pytest.mark.parametrize("rate", ["one record a run", "bursts"])
+@pytest.mark.parametrize("rate", ["one record a run", pytest.param("bursts", marks=pytest.mark.slow)])
 def test_a_month_of_runs_every_five_seconds_leaves_few_objects_to_read(
     rate: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,7 +95,7 @@ def check(made: Estate, store: Store) -> None:
     assert not [name for name in store.list() if "lock" in name]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_storm_of_every_kind_delays_and_loses_nothing(
     made: Estate, served: Place, store_environment: Enter, seed: int
 ) -> None:
@@ -134,7 +134,7 @@ def test_an_answer_that_is_cut_off_anywhere_is_asked_for_again(
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of handles that were cut
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 def test_smb_that_is_cut_in_the_middle_of_runs_loses_nothing(
     made: Estate, smb_server: Place, store_environment: Enter, seed: int
 ) -> None:

@@ -43,7 +43,7 @@ class Gate:
         return self.fault if self.left < 0 else None
 
 
-@pytest.fixture(params=REFUSALS)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow if "revoked" in name else ()) for name in REFUSALS])
 def gated(
     request: pytest.FixtureRequest, installed: CommandLine, store_environment: Enter, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[CommandLine, Gate]]:
