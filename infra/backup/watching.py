@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Event
 from time import monotonic
 from typing import Protocol
 
@@ -102,6 +101,16 @@ class Listener(Protocol):
         """Tell that it is well again."""
 
 
+class Stopping(Protocol):
+    """Whether to stop, as threading.Event says it."""
+
+    def is_set(self) -> bool:
+        """Whether it was requested."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most so many seconds until it is requested."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often to look for new records, and to verify."""
@@ -178,7 +187,7 @@ class Watch:
         verification: Verification,
         listener: Listener,
         pace: Pace,
-        stopping: Event,
+        stopping: Stopping,
         *,
         now_s: Callable[[], float] = monotonic,
         wait: Callable[[float], object] | None = None,

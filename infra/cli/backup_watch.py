@@ -2,8 +2,7 @@
 
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from threading import Event
+from contextlib import closing, contextmanager
 from typing import Annotated
 
 import typer
@@ -18,6 +17,7 @@ from infra.cli import duration, errors, output, repository, settings, storage
 from infra.cli.options import Json, RootKeyFile, Store, example, group
 from infra.cli.repository import Location, NewRepository
 from infra.cli.settings import Settings
+from infra.cli.stop_request import StopRequest
 from infra.cli.verifying_process import VerifyingProcess
 from infra.control_plane.clock import host_clock
 from infra.database.session import Database
@@ -52,8 +52,7 @@ def watch(
     """
     pace = _pace(every, verified_every)
     chosen = settings.load(store=store, root_key_file=root_key_file, repository=location)
-    stopping = Event()
-    with _until_terminated(stopping), storage.unlocked(chosen) as (database, root_key):
+    with _until_terminated() as stopping, storage.unlocked(chosen) as (database, root_key):
         source = _Source(chosen, database, root_key, stopping, is_new=is_new)
         Watch(source, VerifyingProcess(chosen), _Lines(as_json=as_json), pace, stopping).run()
 
@@ -70,20 +69,21 @@ def _pace(every: str, verified_every: str) -> Pace:
 
 
 @contextmanager
-def _until_terminated(stopping: Event) -> Iterator[None]:
-    """Set the event when SIGTERM comes, instead of ending at once."""
-    before = signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _until_terminated() -> Iterator[StopRequest]:
+    """Yield what SIGTERM requests, instead of ending at once."""
+    with closing(StopRequest()) as stopping:
+        before = signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+        try:
+            yield stopping
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 class _Source:
     """See infra.backup.watching.Source. After a failure the repository is opened anew: a mount may have come back."""
 
     def __init__(
-        self, chosen: Settings, database: Database, root_key: RootKey, stopping: Event, *, is_new: bool
+        self, chosen: Settings, database: Database, root_key: RootKey, stopping: StopRequest, *, is_new: bool
     ) -> None:
         self._chosen = chosen
         self._database = database

@@ -44,6 +44,11 @@ database.close()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    "repository_url",
+    ["directory", "s3", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("azure", "smb"))],
+    indirect=True,
+)
 def test_eight_writers_make_one_chain_without_a_lock(tmp_path: Path, repository_url: str) -> None:
     with estate(tmp_path) as made:
         made.record(*vault_requests())
