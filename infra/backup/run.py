@@ -10,7 +10,7 @@ from typing import NamedTuple
 from domain.backup_recipient import BackupRecipient, encryption, recipients
 from domain.errors import Conflict, Corrupt, NotFound, Refused, Unavailable
 from domain.release import RELEASE
-from infra.backup import divergence, manifest, memory, turn
+from infra.backup import divergence, layout, manifest, memory, turn
 from infra.backup.age import fingerprint, parse_recipient
 from infra.backup.audience import stale as stale_objects
 from infra.backup.audience import taken_over
@@ -145,6 +145,7 @@ def _attempt(
             if isinstance(error, Disagreement):
                 raise _explained(error, session, at, repository, stored, root_key) from None
             raise
+        _check_repository_file(repository, stored)
         _keep_file_keys(database, segments, root_key)
         stated = _manifest(at, before, remembered, audience, repository, clock(), draft)
         written = Stored(stated, manifest.sign(stated, remembered.signer))
@@ -188,6 +189,18 @@ def _explained(
     """Return a disagreement with where log and backup part, and the ways out."""
     found = divergence.find(session, at, repository, stored, root_key) if stored else None
     return divergence.explained(error, found)
+
+
+def _check_repository_file(repository: Repository, before: Stored | None) -> None:
+    """Read it once more: the first manifest binds its chain to it, and what one misread gave would break that for ever.
+
+    A later manifest is compared with the one before it.
+    """
+    if before is None and Repository.open(repository.store).sha256 != repository.sha256:
+        raise Unavailable(
+            f"{layout.REPOSITORY_FILE} in {repository.store.location} reads differently from moment to moment: "
+            "nothing was backed up; try again, and look after the place"
+        )
 
 
 def _is_followed(repository: Repository, written: Stored) -> bool:

@@ -114,6 +114,7 @@ ELSEWHERE = {
     "says twice, or of what it does not name": "test_an_audience_of_what_a_manifest_does_not_name_is_corrupt",
     "is encrypted in part to others": "test_together_identities_recover_what_none_of_them_opens_alone",
     "supersedes keyrings before": "test_a_statement_that_contradicts_its_chain_or_itself_is_refused",
+    "reads differently from moment to moment": "test_a_misread_repository_file_begins_no_chain",
     "no key is kept for the object": "test_without_a_kept_file_key_nothing_can_be_read_back",
 }
 """Checks that these tests show, by what they say."""

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import Corrupt, Refused, Unavailable, WrongKey
-from infra.backup import compaction, lines_file, memory, run, segment
+from infra.backup import compaction, layout, lines_file, memory, run, segment
 from infra.backup.age import FILE_KEY_BYTES, fingerprint
 from infra.backup.compaction import KEYRINGS_MIN
 from infra.backup.repository import Repository
@@ -39,6 +39,7 @@ from tests.backup_estate import (
     set_secret,
 )
 from tests.infra.control_plane.installation import PROVIDER, ROOT_KEY, install, request, user_request
+from tests.observed_store import ObservedStore
 
 RUN = """
 import sys
@@ -439,3 +440,30 @@ def test_the_head_is_not_locked_while_a_backup_is_written(made: Estate) -> None:
     with made.database.read() as session:
         assert head.read(session).position == 24
     assert made.back_up().records == 1
+
+
+class MisreadOnce(ObservedStore):
+    """Gives the file of the repository with another, well-formed id, once."""
+
+    is_done = False
+
+    def get(self, name: str, *, start: int = 0, length: int | None = None) -> bytes:
+        data = super().get(name, start=start, length=length)
+        if name == layout.REPOSITORY_FILE and not self.is_done:
+            self.is_done = True
+            value = json.loads(data)
+            last = value["repository"][-1]
+            return data.replace(last.encode() + b'"', (b"0" if last != "0" else b"1") + b'"')
+        return data
+
+
+def test_a_misread_repository_file_begins_no_chain(tmp_path: Path) -> None:
+    with estate(tmp_path) as made:
+        store = DirectoryStore(made.root, create=True)
+        Repository.open_or_create(store)
+        misread = Repository.open(MisreadOnce(store))
+        with pytest.raises(Unavailable, match="reads differently from moment to moment"):
+            run.run(made.database, made.root_key, misread, host_clock)
+        assert not [name for name in store.list() if "/manifests/" in name]
+        made.back_up()
+        assert made.verify().manifests == 1
