@@ -246,7 +246,7 @@ class Simulation:
     def _set_back(self) -> None:
         """The store of a deployment is what it was before: it notices, and changes nothing; then that is undone."""
         old = self.set_back
-        if old is None or checks.harm_to(self.place, old.deployment):
+        if old is None or not self.place.objects or checks.harm_to(self.place, old.deployment):
             return
         newest = checks.reader(self.place).newest(old.deployment)
         if newest is None or newest.manifest.last <= old.past[-1].position:
