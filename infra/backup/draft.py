@@ -127,10 +127,6 @@ class Draft:
     def _new(self) -> Iterator[Page]:
         return paged(event_table.records(self._session, after=self._before.position, until=self._at.position))
 
-    def holds_destroyed_keys(self) -> bool:
-        """Whether a file of the keyring still holds a key that was shredded since."""
-        return any(keyring.holds_destroyed(self._session, entry.after, entry.until) for entry in self.keyring)
-
     def put_keyring(self, root_key: RootKey, *, is_base: bool = False) -> int:
         """Write the keys that changed since the last keyring, and what is compacted with them; returns how many did.
 

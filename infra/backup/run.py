@@ -22,6 +22,7 @@ from infra.backup.manifest import AnswersEntry, KeyringEntry, Manifest, Recipien
 from infra.backup.memory import Remembered
 from infra.backup.repository import Repository, Stored
 from infra.database.session import Database, Session
+from infra.keys import keyring
 from infra.keys.root_key import RootKey
 from infra.log import checkpoint, head, record, wrapping
 from infra.log.head import Head
@@ -123,8 +124,7 @@ def _attempt(
         audience = _audience(recipients(Snapshot(session, at.position)))
         stored = before.stored
         stale = stale_objects(stored.manifest, audience.entries) if wanted.rekeys and stored is not None else []
-        draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
-        holds_destroyed_keys = draft.holds_destroyed_keys()
+        holds_destroyed_keys = any(keyring.holds_destroyed(session, one.after, one.until) for one in before.keyring)
         is_base = wanted.begins_keyring or any(isinstance(entry, KeyringEntry) for entry in stale)
         is_base = is_base or (holds_destroyed_keys and not (wanted.spares_keyring and _is_large(before)))
         is_due = is_base or bool(stale) or stored is None or _is_due(stored.manifest, before, at, audience, remembered)
@@ -132,6 +132,7 @@ def _attempt(
             if stored != last:
                 _remember(database, stored)
             return Outcome(stored.manifest, stored.sha256, False, 0, 0, 0, holds_destroyed_keys=holds_destroyed_keys)
+        draft = Draft(session, at, before, audience, repository, stack.enter_context(_temporary_folder()))
         try:
             segments = draft.put_segments(progress)
             if wanted.rekeys:

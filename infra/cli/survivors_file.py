@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, Field, ValidationError
 
 from domain import resource_id
 from domain.control_plane import KINDS
 from domain.errors import Corrupt, Usage
 from infra.canonical_json import decode
 from infra.cli import file
+from infra.control_plane.request import LINE
 from projections.survivors import Inventory, Survivor
 
 BYTES_MAX = 256 * 1024 * 1024
@@ -27,14 +27,7 @@ Text = Annotated[str, Field(min_length=1, max_length=4096)]
 class Line(BaseModel):
     """One line: the kinds that are listed completely, or one thing that survived."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-    )
+    model_config = LINE
 
     kinds: list[Text] | None = None
     id: Text | None = None

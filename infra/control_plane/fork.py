@@ -1,29 +1,20 @@
 """Fork: a log that no longer agrees with its own backups goes on as a deployment of its own, in one transaction."""
 
-from dataclasses import dataclass, replace
-from uuid import uuid4
+from dataclasses import dataclass
 
-from domain.command import Prepared
-from domain.control_plane import decide
 from domain.deployment import RecordFork
 from domain.errors import Conflict, Corrupt, NotFound, Refused
-from infra.backup import divergence, manifest, memory
+from infra.backup import divergence, memory
 from infra.backup.divergence import Divergence
-from infra.backup.manifest import Ancestor
 from infra.backup.repository import Repository, Stored
-from infra.control_plane.batch import Batch
-from infra.control_plane.job import Item
-from infra.control_plane.preparing import Preparation
-from infra.control_plane.request import Request
+from infra.control_plane import successor
 from infra.database.session import Database, Session
 from infra.keys import base64_text
 from infra.keys.root_key import RootKey
-from infra.keys.signer import Signer, Verifier
+from infra.keys.signer import Verifier
 from infra.log import head
 from infra.log.head import Head
 from infra.log.record import Actor
-from infra.state.snapshot import HeadLoader
-from projections.current import Current
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,37 +94,17 @@ def fork(
         before = planned.found.log
         if (at.deployment, at.epoch) != (before.deployment, before.epoch):
             raise Conflict(f"the store is deployment {at.deployment} by now, not {before.deployment}: look again")
-        opened = replace(at, deployment=str(uuid4()), epoch=str(uuid4()), parent_epoch=at.epoch)
-        head.write(session, opened)
-        signer = Signer.generate(manifest.origin(opened.deployment))
-        memory.put_signer(session, signer, root_key)
-        memory.forget_backups(session, _ancestor(planned))
-        _record(session, at, opened, planned.found, root_key, actor, reason)
-        return Forked(planned, head.read(session), signer.verifier)
+        comes_from = successor.ancestor(planned.found.backup, planned.found.agreed, by="fork")
+        opened, signer = successor.begin(session, at, root_key, comes_from, at.epoch)
+        command = _record_of(at, opened, planned.found)
+        why = reason or "the log no longer agrees with its own backups"
+        return Forked(planned, successor.record(session, opened, root_key, actor, command, why), signer.verifier)
 
 
-def _ancestor(planned: Plan) -> Ancestor:
-    of = planned.found.backup.manifest
-    return Ancestor(
-        deployment=of.deployment,
-        sequence=of.sequence,
-        manifest_sha256=planned.found.backup.sha256,
-        position=planned.found.agreed,
-        checkpoint=of.checkpoint,
-        by="fork",
-    )
-
-
-def _record(
-    session: Session, at: Head, opened: Head, found: Divergence, root_key: RootKey, actor: Actor, reason: str
-) -> None:
-    """Record DeploymentForked as the first event of the new epoch."""
-    loader = HeadLoader()
-    loader.session = session
-    world = Current(loader)
-    batch = Batch(session, opened, world)
+def _record_of(at: Head, opened: Head, found: Divergence) -> RecordFork:
+    """Return what the first event of the new epoch says."""
     of = found.backup.manifest
-    command = RecordFork(
+    return RecordFork(
         deployment_id=opened.deployment,
         ancestor_deployment_id=of.deployment,
         epoch=opened.epoch,
@@ -146,8 +117,3 @@ def _record(
         log_root=base64_text.encode(at.root),
         agreed_position=found.agreed,
     )
-    request = Request(command, reason=reason or "the log no longer agrees with its own backups")
-    prepared = Prepared(str(uuid4()))
-    item = Item(request, actor, Preparation(prepared), prepared.id, request.digest)
-    batch.accept(item, decide(world, batch.clock.instant, prepared, command))
-    batch.write(root_key)

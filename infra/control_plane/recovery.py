@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from uuid import uuid4
 
 from domain.deployment import RecordRecovery
 from domain.deployment_inputs import DeploymentInputs
@@ -16,8 +15,6 @@ from infra.backup import (
     endorsement,
     keyring_file,
     lines_file,
-    manifest,
-    memory,
     rebuild,
     segment,
 )
@@ -25,16 +22,16 @@ from infra.backup.age import AgeIdentity
 from infra.backup.comparison import Measure
 from infra.backup.endorsement import Trust
 from infra.backup.keyring_file import Contents
-from infra.backup.manifest import Ancestor, Manifest
+from infra.backup.manifest import Manifest
 from infra.backup.rebuild import Limit, Lost, Rebuilt
 from infra.backup.repository import Repository, Stored
 from infra.backup.segment import OpenerOf
 from infra.backup.verification import Expectation
-from infra.control_plane import first_records, store, when
+from infra.control_plane import first_records, store, successor, when
 from infra.control_plane.first_records import FirstRecords
 from infra.database.session import Database, Session
-from infra.keys.root_key import FileRootKey, RootKey
-from infra.keys.signer import Signer, Verifier
+from infra.keys.root_key import FileRootKey
+from infra.keys.signer import Verifier
 from infra.log import head
 from infra.log.head import Head
 from infra.log.record import Actor, Recorded
@@ -152,7 +149,9 @@ def recover(
         proven = _proven(session, repository, planned, _opener_of(identities), wish, progress)
         rebuild.put_keys(session, proven.rebuilt, proven.keys, root_key)
         store.analyze(session)
-        opened = _open(session, planned, proven.rebuilt, root_key)
+        rebuilt_head = _rebuilt_head(planned.manifest, proven.rebuilt)
+        comes_from = successor.ancestor(planned.stored, proven.rebuilt.position)
+        opened, _ = successor.begin(session, rebuilt_head, root_key, comes_from, planned.manifest.epoch)
         recovery = _record_of(opened, planned, proven.rebuilt)
         since = opened.instant
         recorded = first_records.record(session, opened, root_key, actor, recovery, wish.inputs, since, progress)
@@ -282,24 +281,6 @@ def _rebuilt_head(of: Manifest, rebuilt: Rebuilt) -> Head:
         digest=rebuilt.digest,
         mode=head.OPEN,
     )
-
-
-def _open(session: Session, planned: Plan, rebuilt: Rebuilt, root_key: RootKey) -> Head:
-    """Give the store its new identity: deployment, epoch, signer and ancestor."""
-    of = planned.manifest
-    deployment = str(uuid4())
-    opened = replace(_rebuilt_head(of, rebuilt), deployment=deployment, epoch=str(uuid4()), parent_epoch=of.epoch)
-    head.write(session, opened)
-    memory.put_signer(session, Signer.generate(manifest.origin(deployment)), root_key)
-    ancestor = Ancestor(
-        deployment=of.deployment,
-        sequence=of.sequence,
-        manifest_sha256=planned.stored.sha256,
-        position=rebuilt.position,
-        checkpoint=of.checkpoint,
-    )
-    memory.put_ancestor(session, ancestor)
-    return opened
 
 
 def _record_of(opened: Head, planned: Plan, rebuilt: Rebuilt) -> RecordRecovery:

@@ -32,17 +32,21 @@ SYSTEM_COMMANDS = frozenset(
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
+LINE = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    strict=True,
+    alias_generator=to_camel,
+    populate_by_name=True,
+    hide_input_in_errors=True,
+)
+"""Of a line of JSON that a person or a program wrote: nothing in it is unknown, and none of it stands in an error."""
+
+
 class Envelope(BaseModel):
     """A line of `resurgam record`, specified in docs/reference/commands.md."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        hide_input_in_errors=True,
-    )
+    model_config = LINE
 
     command: Label
     command_id: Label | None = None

@@ -4,36 +4,28 @@ The signer was wrapped by the lost key, so the deployment goes on as a new one: 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
-from domain.command import Prepared
-from domain.control_plane import decide
 from domain.deployment import RecordRootKeyRestoration
 from domain.errors import Corrupt, NotFound, Refused, WrongKey
 from domain.sealed_value import SealedValue, sealed_values
-from infra.backup import endorsement, keyring_file, lines_file, manifest, memory
+from infra.backup import endorsement, keyring_file, lines_file, memory
 from infra.backup.age import AgeIdentity
 from infra.backup.continuation import continue_from, find_newest
 from infra.backup.keyring_file import Contents
-from infra.backup.manifest import Ancestor
 from infra.backup.repository import Repository, Stored
 from infra.backup.segment import OpenerOf
-from infra.control_plane.batch import Batch
-from infra.control_plane.job import Item
-from infra.control_plane.preparing import Preparation
-from infra.control_plane.request import Request
+from infra.control_plane import successor
 from infra.database.session import Database, Session
-from infra.keys import keyring
+from infra.keys import base64_text, keyring
 from infra.keys.root_key import FileRootKey, RootKey
 from infra.keys.sealing import unseal
-from infra.keys.signer import Signer, Verifier
+from infra.keys.signer import Verifier
 from infra.log import head
 from infra.log.head import Head
 from infra.log.record import Actor
-from infra.state.snapshot import HeadLoader, Snapshot
-from projections.current import Current
+from infra.state.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +118,10 @@ def restore(
         root_key = FileRootKey.take(root_key_file)
         _check_is_lost(session, root_key)
         keys = _rewrap(session, at, source.contents, root_key)
-        opened, signer = _open(session, at, source, root_key)
-        final = _record(session, opened, at, source, root_key, actor, keys, len(lost))
+        comes_from = successor.ancestor(source.stored, of.last)
+        opened, signer = successor.begin(session, at, root_key, comes_from, at.epoch)
+        command = _record_of(opened, at, source, keys, len(lost))
+        final = successor.record(session, opened, root_key, actor, command, "the root key was lost")
     database.erase_remains()
     with database.read() as session:
         memory.check_all(session, root_key)
@@ -169,34 +163,10 @@ def _rewrap(session: Session, at: Head, contents: Contents, root_key: RootKey) -
     return keyring.replace_wrapped(session, root_key.id, wrapped, at.position + 1)
 
 
-def _open(session: Session, at: Head, source: Source, root_key: RootKey) -> tuple[Head, Signer]:
-    """Give the store a new identity, and forget what was the lost signer's."""
+def _record_of(opened: Head, before: Head, source: Source, keys: int, lost: int) -> RecordRootKeyRestoration:
+    """Return what the first event of the new epoch says."""
     of = source.stored.manifest
-    deployment = str(uuid4())
-    opened = replace(at, deployment=deployment, epoch=str(uuid4()), parent_epoch=at.epoch)
-    head.write(session, opened)
-    signer = Signer.generate(manifest.origin(deployment))
-    memory.put_signer(session, signer, root_key)
-    ancestor = Ancestor(
-        deployment=of.deployment,
-        sequence=of.sequence,
-        manifest_sha256=source.stored.sha256,
-        position=of.last,
-        checkpoint=of.checkpoint,
-    )
-    memory.forget_backups(session, ancestor)
-    return opened, signer
-
-
-def _record(
-    session: Session, opened: Head, before: Head, source: Source, root_key: RootKey, actor: Actor, keys: int, lost: int
-) -> Head:
-    loader = HeadLoader()
-    loader.session = session
-    world = Current(loader)
-    batch = Batch(session, opened, world)
-    of = source.stored.manifest
-    command = RecordRootKeyRestoration.model_validate(
+    return RecordRootKeyRestoration.model_validate(
         {
             "deployment_id": opened.deployment,
             "ancestor_deployment_id": before.deployment,
@@ -204,15 +174,9 @@ def _record(
             "parent_epoch": before.epoch,
             "manifest_sequence": of.sequence,
             "backup_position": of.last,
-            "checkpoint_root": of.opened_checkpoint().body().split("\n")[2],
+            "checkpoint_root": base64_text.encode(of.opened_checkpoint().root),
             "signer_trust": source.trust,
             "restored_keys": keys,
             "lost_keys": lost,
         }
     )
-    request = Request(command, reason="the root key was lost")
-    prepared = Prepared(str(uuid4()))
-    item = Item(request, actor, Preparation(prepared), prepared.id, request.digest)
-    batch.accept(item, decide(world, batch.clock.instant, prepared, command))
-    batch.write(root_key)
-    return head.read(session)

@@ -11,7 +11,7 @@ from infra.backup import memory
 from infra.backup.age import AgeIdentity
 from infra.backup.repository import Repository
 from infra.backup.stores.directory import DirectoryStore
-from infra.control_plane import log_verification, root_key_restoration
+from infra.control_plane import log_verification, root_key_restoration, successor
 from infra.control_plane.plane import ControlPlane
 from infra.control_plane.recovery import Wish
 from infra.control_plane.root_key_restoration import Restored
@@ -238,7 +238,7 @@ def test_an_interruption_leaves_the_store_as_it_was(simple: Estate, monkeypatch:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(root_key_restoration, "_record", crash)
+        patch.setattr(successor, "record", crash)
         with pytest.raises(KeyboardInterrupt):
             restore(simple)
     assert everything(simple) == before
